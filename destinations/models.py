@@ -69,7 +69,7 @@ class Delivery(Record):
     target = EncryptedJSONField(default=dict)  # a person's address and its secret; {} for a connector's own target
     subject = models.CharField(max_length=60, blank=True)  # opaque: "incident:<uuid>"
     recipient = models.CharField(max_length=60, blank=True)  # opaque: "contact-method:<uuid>"
-    message = models.JSONField()  # destinations.base.Message
+    message = EncryptedJSONField()  # destinations.base.Message: it may hold routing keys and signed links
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     due_at = models.DateTimeField()
     tries = models.PositiveSmallIntegerField(default=0)  # attempts begun since it was enqueued or replayed
@@ -77,7 +77,7 @@ class Delivery(Record):
     lease_by = models.CharField(max_length=100, blank=True)  # "host:pid:...": the process that is sending it
     outcome = models.CharField(max_length=10, choices=[(o.value, o.value) for o in Outcome], blank=True)
     detail = models.CharField(max_length=500, blank=True)  # the last answer in words; never a secret
-    reference = models.JSONField(default=dict, blank=True)  # the target's ids, for later updates in the same lane
+    reference = EncryptedJSONField(default=dict)  # the target's ids, for later updates in the same lane
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

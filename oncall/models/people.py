@@ -37,7 +37,7 @@ class User(AbstractUser, Record):
     phone = models.CharField(max_length=20, blank=True)
     wants_resolved = models.BooleanField("tell me when an incident I was paged for is resolved", default=False)
 
-    objects: ClassVar[UserManager[Any]] = UserManager()
+    objects = UserManager()
 
     REQUIRED_FIELDS = ["email"]
 
