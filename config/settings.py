@@ -124,6 +124,17 @@ AXES_VERBOSE = False
 
 # --- The engine ----------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")  # set: workers and beat do the work, and web nodes wake them
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60}  # Redis hands an unfinished task out again after this
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until a change in the console counts
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 50, 55  # below the visibility time-out: no task runs beside itself
+CELERY_TASK_DEFAULT_QUEUE = "tocsin"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
 ENGINE_SOCKET = DATA_DIR / "engine.sock"  # where the embedded engine is woken
 SEND_THREADS = env.integer("TOCSIN_SEND_THREADS", 8, least=1)  # for pages, and as many again for everything else
 CONNECTOR_CONCURRENCY = env.integer("TOCSIN_CONNECTOR_CONCURRENCY", 2, least=1)  # sends at once to one connector
