@@ -155,15 +155,16 @@ EMAIL_URL = env.text("EMAIL_URL")  # smtp://, smtp+tls:// or smtps://user:passwo
 DEFAULT_FROM_EMAIL = env.text("TOCSIN_MAIL_FROM") or f"Tocsin <tocsin@{urlsplit(PUBLIC_URL).hostname or 'localhost'}>"
 
 # --- REST ----------------------------------------------------------------------------------------------------------
+REQUIRE_IDEMPOTENCY_KEY = env.flag("TOCSIN_REQUIRE_IDEMPOTENCY_KEY", False)
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["oncall.tokens.TokenAuthentication", "config.api.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["config.api.HasScopedPermission"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["oncall.tokens.TokenAuthentication", "config.access.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.access.HasScopedPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.wire.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.wire.AlwaysJson",
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
     "DEFAULT_SCHEMA_CLASS": "config.schema.ProblemAutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["config.api.CallerThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"caller": "6000/min"},
+    "DEFAULT_THROTTLE_CLASSES": ["config.access.CallerThrottle"],
     "DEFAULT_VERSIONING_CLASS": None,
     "EXCEPTION_HANDLER": "config.problems.answer_problem",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
