@@ -67,13 +67,24 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a door that stands in for another product says: its own words, not ours."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a parser may know of its source."""
 
     severity_map: Mapping[str, str] = field(default_factory=dict)  # lower-case words of the tool -> ours
 
 
-Parser = Callable[[bytes, Mapping[str, str], Settings], list[Event | Refused]]  # body, headers (lower-case names), settings
+Parser = Callable[
+    [bytes, Mapping[str, str], Settings], list[Event | Refused]
+]  # body, headers (lower-case names), settings
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,24 @@ class SourceKind:
     name: str
     label: str
     parse: Parser
-    paste: str = ""  # what to put into the tool, with {url} and {key} in it
+    paste: str = ""  # what to put into the tool; {url} stands for the whole address of its door, {key} for the key
     path: str = "/integrations/{kind}/{key}"
+
+    def address(self, public_url: str, key: str) -> str:
+        """Return the URL that the tool sends to."""
+        return public_url.rstrip("/") + self.path.replace("{kind}", self.name).replace("{key}", key)
+
+    def instructions(self, public_url: str, key: str) -> str:
+        """Return what to put into the tool, ready to be copied."""
+        return self.paste.replace("{url}", self.address(public_url, key)).replace("{key}", key)
 
 
 _kinds: dict[str, SourceKind] = {}
 
 
-def register(name: str, *, label: str, paste: str = "", path: str = "/integrations/{kind}/{key}") -> Callable[[Parser], Parser]:
+def register(
+    name: str, *, label: str, paste: str = "", path: str = "/integrations/{kind}/{key}"
+) -> Callable[[Parser], Parser]:
     """Make a parser known under `name`, the word used in REST and in `/integrations/<name>/<key>`."""
 
     def add(parse: Parser) -> Parser:
