@@ -74,3 +74,14 @@ class KeptAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} of {self.caller}"
+
+
+class Tick(models.Model):
+    """The engine's last sign of life: one row, number 1."""
+
+    at = models.DateTimeField()  # by the clock of the process
+    process = models.CharField(max_length=255)  # "host:pid"
+    clock_difference_seconds = models.FloatField(default=0)  # that clock minus the database's
+
+    def __str__(self) -> str:
+        return f"{self.process} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -25,7 +25,9 @@ ADMIN_TOKEN = env.text("TOCSIN_ADMIN_TOKEN")
 
 # --- Where it is seen ----------------------------------------------------------------------------------------------
 DEBUG = env.flag("TOCSIN_DEBUG", False)
-PUBLIC_URL = env.text("TOCSIN_PUBLIC_URL").rstrip("/") or f"http://127.0.0.1:{env.integer('PORT', 8000)}"
+HOST = env.text("TOCSIN_HOST", "127.0.0.1")  # the address the web server listens on
+PORT = env.integer("PORT", 8000)
+PUBLIC_URL = env.text("TOCSIN_PUBLIC_URL").rstrip("/") or f"http://127.0.0.1:{PORT}"
 HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
     *{urlsplit(PUBLIC_URL).hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]", *env.words("TOCSIN_ALLOWED_HOSTS")}
@@ -103,6 +105,12 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA cache_size=-20000;",
     }
     DATABASE["CONN_HEALTH_CHECKS"] = False
+elif env.integer("TOCSIN_DATABASE_POOL", 0):  # connections of one process in all; the web server's threads share them
+    DATABASE["CONN_MAX_AGE"] = 0
+    DATABASE["OPTIONS"] = {
+        **DATABASE.get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": env.integer("TOCSIN_DATABASE_POOL", 0), "timeout": 10},
+    }
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -122,6 +130,10 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 
+# --- The web server ------------------------------------------------------------------------------------------------
+WEB_WORKERS = env.integer("TOCSIN_WEB_WORKERS", 1, least=1)  # processes
+WEB_THREADS = env.integer("TOCSIN_WEB_THREADS", 80, least=1)  # of each; 64 events may wait for the one writer
+
 # --- The engine ----------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")  # set: workers and beat do the work, and web nodes wake them
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60}  # Redis hands an unfinished task out again after this
@@ -130,6 +142,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until a change in the console counts
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # there are none to clean up
 CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 50, 55  # below the visibility time-out: no task runs beside itself
 CELERY_TASK_DEFAULT_QUEUE = "tocsin"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -196,5 +209,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("TOCSIN_LOG_LEVEL", "INFO").upper()},
-    "loggers": {"axes": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {"axes": {"level": "WARNING"}, "celery": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
 }

@@ -92,7 +92,12 @@ def _start(command: list[str], log: Path, user: str | None = None) -> None:
     with log.open("wb") as output:
         _started.append(
             subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=user, preexec_fn=_die_with_parent
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                user=user,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls the kernel, nothing that a thread could hold
             )
         )
 
@@ -194,7 +199,7 @@ def libpq(address: str, database: str = "") -> str:
 
 
 def _fingerprint() -> str:
-    files = sorted(ROOT.glob("*/migrations/*.py")) + [ROOT / "requirements.lock"]
+    files = [*sorted(ROOT.glob("*/migrations/*.py")), ROOT / "requirements.lock"]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

@@ -1,0 +1,28 @@
+"""The web server: granian, WSGI, with threads enough for the events that may wait for the one writer."""
+
+import os
+import sys
+
+from django.conf import settings
+
+REQUEST_GRACE_SECONDS = 20  # for requests under way when it is told to stop
+
+
+def command() -> list[str]:
+    """Return the command line that serves this installation on settings.HOST and settings.PORT."""
+    options = {
+        "--interface": "wsgi",
+        "--host": settings.HOST,
+        "--port": settings.PORT,
+        "--workers": settings.WEB_WORKERS,
+        "--blocking-threads": settings.WEB_THREADS,  # started when needed; an idle one ends, and its connection with it
+        "--workers-kill-timeout": REQUEST_GRACE_SECONDS,
+        "--log-level": "error",
+    }
+    words = [str(word) for pair in options.items() for word in pair]
+    return [sys.executable, "-m", "granian", *words, "--no-ws", "--respawn-failed-workers", "config.wsgi:application"]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment to serve in: on PostgreSQL, the threads share a few connections."""
+    return {"TOCSIN_DATABASE_POOL": "16", "DJANGO_SETTINGS_MODULE": "config.settings", **os.environ}
