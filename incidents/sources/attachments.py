@@ -112,7 +112,7 @@ def within_limit(details: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _cut(value: Any, room: int) -> str:
     if not isinstance(value, str) or room < 100:
         return ""
-    cut = value[:room]
+    cut = value[: room - 2]
     return cut if len(json.dumps(cut, ensure_ascii=False)) <= room else value[: room // 6 - 1]
 
 

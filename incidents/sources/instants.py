@@ -35,7 +35,7 @@ def _written(text: str) -> datetime | None:
     if text.isdecimal() and text.isascii() and len(text) != 8:  # eight digits are a date without dashes
         return _counted(int(text))
     try:
-        return _utc(datetime.fromisoformat(text))
+        return _utc(datetime.fromisoformat(text.upper()))
     except ValueError:
         return _spelled(text)
 

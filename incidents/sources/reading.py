@@ -4,6 +4,7 @@ Everything here takes time and memory in proportion to the body, whatever the bo
 """
 
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -165,7 +166,7 @@ def _refuse_constant(name: str) -> None:
 def _finite(digits: str) -> float | str:
     """1e999 becomes infinite, which no database keeps: it stays text."""
     number = float(digits)
-    return number if -1e308 < number < 1e308 else digits
+    return number if math.isfinite(number) else digits
 
 
 def _whole(digits: str) -> int | str:
