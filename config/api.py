@@ -56,7 +56,9 @@ class Endpoint(APIView):
     metadata_class = None
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # action or method -> the query parameters it reads
     reading: ClassVar[frozenset[str]] = frozenset()  # POST actions that change nothing
-    outgoing: ClassVar[frozenset[str]] = frozenset()  # actions that call the outside: never inside a transaction
+    loose: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # actions outside a transaction: they call out, or keep what a refusal costs
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check who calls and what is asked; then make a write one transaction, run once."""
@@ -90,7 +92,7 @@ class Endpoint(APIView):
         return run
 
     def _transaction(self) -> Any:
-        return nullcontext() if self.act in self.outgoing else transaction.atomic()
+        return nullcontext() if self.act in self.loose else transaction.atomic()
 
     def _once(self, handler: Handler, key: str, request: Request, *args: Any, **kwargs: Any) -> Response:
         body = request.body

@@ -23,6 +23,7 @@ class Filter:
 
     column: str
     help: str = ""
+    many: bool = False  # the column is on the far side of many rows: each row is still listed once
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
         """Return the condition. Raises Invalid if a text cannot be compared."""
@@ -127,6 +128,10 @@ class Search(Filter):
         return found
 
 
+def _each_once(queryset: QuerySet[Any], condition: Q) -> Q:
+    return Q(pk__in=queryset.model._default_manager.filter(condition).values("pk"))
+
+
 def as_uuid(text: str) -> uuid.UUID | None:
     """Return the UUID a text spells in its usual form, or None."""
     try:
@@ -147,7 +152,8 @@ class NamedFilters(BaseFilterBackend):
         for name, texts in request.query_params.lists():
             if name in filters:
                 try:
-                    conditions &= filters[name].condition(name, texts)
+                    found = filters[name].condition(name, texts)
+                    conditions &= _each_once(queryset, found) if filters[name].many else found
                 except Invalid as exc:
                     wrong += exc.errors
         if wrong:

@@ -7,11 +7,15 @@ from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from config.records import Record
 from config.secrets import EncryptedJSONField
 from destinations.base import kind_choices
 from destinations.models import Connector
+
+
+ROLES = ("admin", "manager", "responder", "stakeholder")  # each is a group of that name, capitalised
 
 
 class Urgency(models.TextChoices):
@@ -46,6 +50,21 @@ class User(AbstractUser, Record):
 
     def __str__(self) -> str:
         return self.name or self.username
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The zone in which this person reads times."""
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """The roles this person has, in lower case."""
+        return frozenset(name for name in (group.name.lower() for group in self.groups.all()) if name in ROLES)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this person may do everything."""
+        return self.is_superuser or "admin" in self.roles
 
     def get_full_name(self) -> str:
         """Return the name people know this person by."""
@@ -82,6 +101,11 @@ class Team(Record):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def managers(self) -> list[User]:
+        """Those who own the team's schedules and policies."""
+        return [membership.user for membership in self.memberships.all() if membership.manager]
 
 
 class Membership(models.Model):
@@ -124,6 +148,11 @@ class ContactMethod(Record):
 
     def __str__(self) -> str:
         return self.label or f"{self.kind} {self.address}"
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was proved, or vouched for by an admin."""
+        return self.verified_at is not None
 
     @property
     def usable(self) -> bool:
