@@ -28,15 +28,24 @@ class Job:
     path: str
     period_seconds: int
     about: str
+    resident: str = ""  # in the embedded engine, a class that works all the time: loop.Worker
+    first: str = ""  # what the embedded engine does once before it starts: (now) -> how many
 
 
 JOBS = (
     Job("Escalation", "incidents.escalation.run_due", 1, "Takes the escalation steps that are due"),
     Job("Incident timers", "incidents.timers.run_due", 1, "Ends snoozes and acknowledgements whose time is over"),
-    Job("Deliveries", "destinations.delivery.run_due", 1, "Sends the messages that are due"),
+    Job(
+        "Deliveries",
+        "destinations.delivery.run_due",
+        1,
+        "Sends the messages that are due",
+        resident="destinations.delivery.Sender",
+        first="destinations.delivery.free_dead_leases",
+    ),
     Job("Tick", "config.health.beat", 1, "Notes that the engine is alive"),
     Job("Watch", "incidents.watch.run_due", 60, "Tells admins of connectors that switched themselves off"),
-    Job("Heartbeat", "incidents.watch.call_out", 60, "Calls TOCSIN_HEARTBEAT_URL while the engine is well"),
+    Job("Heartbeat", "destinations.heartbeat.run_due", 60, "Calls TOCSIN_HEARTBEAT_URL while the engine is well"),
     Job("Pruning of raw events", "incidents.pruning.run_due", 3600, "Deletes raw events after TOCSIN_RAW_EVENT_DAYS"),
     Job("Pruning of deliveries", "destinations.pruning.run_due", 3600, "Deletes deliveries after TOCSIN_DELIVERY_DAYS"),
     Job("Pruning of answers", "config.idempotency.prune", 3600, "Deletes stored idempotent answers that have expired"),

@@ -9,12 +9,16 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Protocol
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from config import celery, schedule
 from config.engine import address
@@ -71,6 +75,33 @@ class Lane:
         self.failing = words
 
 
+class Worker(Protocol):
+    """What a resident job is made of."""
+
+    def start(self) -> None:
+        """Begin to work."""
+
+    def wake(self) -> None:
+        """Look at once."""
+
+    def stop(self, timeout: timedelta) -> bool:
+        """Take nothing new and finish what is in hand; say whether that was done in time."""
+        ...
+
+
+class Resident:
+    """A job that works all the time in threads of its own; being asked wakes it."""
+
+    def __init__(self, job: celery.Job) -> None:
+        self.path = job.path
+        self.worker: Worker = import_string(job.resident)()
+        self.worker.start()
+
+    def ask(self) -> None:
+        """Let it look at once."""
+        self.worker.wake()
+
+
 def _first_line(exc: Exception) -> str:
     return str(exc).strip().split("\n")[0]
 
@@ -80,45 +111,82 @@ class Engine:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
-        self.lanes = {job.path: Lane(job.path, self.stopping) for job in celery.JOBS}
+        self.lanes = {job.path: Lane(job.path, self.stopping) for job in celery.JOBS if not job.resident}
+        self.residents: dict[str, Resident] = {}
         self.unknown: set[str] = set()
         self.stop_reader, self.stop_writer = socket.socketpair()
 
     def start(self, path: str) -> None:
         """Ask for a job by its path; a name that no job has is told once."""
-        lane = self.lanes.get(path)
-        if lane is not None:
-            lane.ask()
+        job = self.lanes.get(path) or self.residents.get(path)
+        if job is not None:
+            job.ask()
         elif path not in self.unknown and len(self.unknown) < 100:
             self.unknown.add(path)
             logger.warning("job=%s is not known: nothing is run for it", path)
 
     def stop(self, *_: int | FrameType | None) -> None:
         """Stop claiming; `run` returns when what is under way is done. For signal handlers, too; harmless twice."""
-        self.stopping.set()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # no lock is taken: the handler may have interrupted its holder
             self.stop_writer.send(b"stop")
 
     def run(self) -> None:
         """Work until told to stop."""
-        with self._alone(), _listen(settings.ENGINE_SOCKET) as listener:
-            if self.stopping.is_set():
-                return
-            for lane in self.lanes.values():
-                lane.thread.start()
-                lane.ask()  # whatever became due while nobody worked
-            clock = threading.Thread(target=self._keep_clock, name="clock", daemon=True)
-            clock.start()
-            logger.info("engine started pid=%s", os.getpid())
-            self._listen_until_stopped(listener)
-            self._finish(clock)
+        with self._alone() as mine:
+            if mine:
+                with _listen(settings.ENGINE_SOCKET) as listener:
+                    self._work(listener)
+
+    def _work(self, listener: socket.socket) -> None:
+        self._begin()
+        clock = threading.Thread(target=self._keep_clock, name="clock", daemon=True)
+        clock.start()
+        logger.info("engine started pid=%s", os.getpid())
+        self._listen_until_stopped(listener)
+        self._finish(clock)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Wait until no other engine works on this data folder; False if told to stop before that."""
+        with (settings.DATA_DIR / "engine.lock").open("w") as lock:
+            mine = _locked(lock)
+            if not mine:
+                logger.warning("another engine works on %s; this one waits to take over", settings.DATA_DIR)
+            while not mine and not self._stopped(0.5):
+                mine = _locked(lock)
+            yield mine
+
+    def _begin(self) -> None:
+        """Wait for the database, free what dead processes held, start every job: much may be due."""
+        firsts = [import_string(job.first) for job in celery.JOBS if job.first]
+        while firsts and not self._stopped(0):
+            try:
+                close_old_connections()
+                firsts[0](timezone.now())
+                firsts.pop(0)
+            except (OperationalError, InterfaceError) as exc:
+                logger.error("the database does not answer (%s); the engine waits for it", _first_line(exc))
+                self._stopped(SCAN_SECONDS)
+        connections.close_all()
+        if self.stopping.is_set():
+            return
+        self.residents = {job.path: Resident(job) for job in celery.JOBS if job.resident}
+        for lane in self.lanes.values():
+            lane.thread.start()
+        for one in (*self.lanes.values(), *self.residents.values()):
+            one.ask()
 
     def _listen_until_stopped(self, listener: socket.socket) -> None:
-        while not self.stopping.is_set():
-            ready, _, _ = select.select([listener, self.stop_reader], [], [])
-            if listener in ready:
-                with contextlib.suppress(OSError):
-                    self.start(listener.recv(500).decode(errors="replace"))
+        while not self._stopped(None, listener):
+            with contextlib.suppress(OSError):
+                self.start(listener.recv(500).decode(errors="replace"))
+
+    def _stopped(self, patience_seconds: float | None, *others: socket.socket) -> bool:
+        """Wait until told to stop, or for one of the others to have news; say whether it is the former."""
+        ready, _, _ = select.select([self.stop_reader, *others], [], [], patience_seconds)
+        if self.stop_reader in ready:
+            self.stopping.set()
+        return self.stopping.is_set()
 
     def _keep_clock(self) -> None:
         scheduler: schedule.LocalScheduler | None = None
@@ -144,27 +212,18 @@ class Engine:
 
     def _finish(self, clock: threading.Thread) -> None:
         until = time.monotonic() + GRACE_SECONDS
+        for resident in self.residents.values():
+            resident.worker.stop(timedelta(seconds=until - time.monotonic()))
         for thread in [clock, *(lane.thread for lane in self.lanes.values())]:
             for lane in self.lanes.values():
                 lane.ask()  # so that a thread that waits looks at `stopping`
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
         busy = [lane.path for lane in self.lanes.values() if lane.thread.is_alive()]
         if busy:
             logger.warning("engine stopped; still under way and left to be retried: %s", ", ".join(busy))
         else:
             logger.info("engine stopped")
-
-    @contextlib.contextmanager
-    def _alone(self) -> Any:
-        """Wait until no other engine works on this data folder."""
-        with (settings.DATA_DIR / "engine.lock").open("w") as lock:
-            told = False
-            while not self.stopping.is_set() and not _locked(lock):
-                if not told:
-                    logger.warning("another engine works on %s; this one waits to take over", settings.DATA_DIR)
-                told = True
-                self.stopping.wait(0.5)
-            yield
 
 
 def _locked(lock: IO[str]) -> bool:
@@ -176,7 +235,7 @@ def _locked(lock: IO[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _listen(path: Path) -> Any:
+def _listen(path: Path) -> Iterator[socket.socket]:
     path.unlink(missing_ok=True)  # of an engine that was killed: the lock says that it is gone
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         with address(path) as name:

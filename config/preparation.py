@@ -26,12 +26,12 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as exc:
             raise CommandError(
-                f"Port {port} on {host} cannot be used ({exc.strerror}). Stop what uses it, or choose another: PORT=8001"
+                f"Port {port} on {host} cannot be used ({exc.strerror}). Stop what uses it, or take another: PORT=8001"
             ) from exc
 
 
 def claim_folder() -> int:
-    """Mark the data folder as in use while this process lives, also after exec; return the open file.
+    """Mark the data folder as in use for the life of this process, also after exec; return the file.
 
     Raises CommandError if another Tocsin runs on it.
     """

@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None)
 
 
 def follow_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent is gone, so that a killed one leaves no orphan (Linux)."""
+    """Let the kernel (Linux) send this process SIGTERM when its parent is gone: a killed one leaves no orphan."""
     if hasattr(_libc, "prctl"):
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
