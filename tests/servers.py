@@ -154,7 +154,8 @@ def postgres_server() -> str:
     made = subprocess.run([*initdb, "--locale=C.UTF-8"], capture_output=True, text=True, user=account, check=False)
     if made.returncode:
         raise RuntimeError(f"initdb failed: {made.stderr}")
-    quick = ["-F", "-c", "full_page_writes=off", "-c", "max_connections=200"]
+    durable = os.environ.get("TOCSIN_TEST_DURABLE") == "true"  # for measures: a test need not survive a power cut
+    quick = ["-c", "max_connections=200", *([] if durable else ["-F", "-c", "full_page_writes=off"])]
     _start([str(binaries / "bin/postgres"), "-D", str(data), "-k", str(home), "-h", "", *quick], log, account)
     address = f"postgres://tocsin@{quote(str(home), safe='')}/postgres"
     _until(lambda: psycopg.connect(libpq(address)).close(), "PostgreSQL", log)

@@ -44,7 +44,7 @@ class Event:
     raw: str = ""  # this event's own part of the payload, as text
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FieldError:
     """What is wrong with one field of one event, in words that say what to send."""
 
