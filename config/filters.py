@@ -52,7 +52,8 @@ class Choice(Filter):
         return super().condition(name, texts)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "enum": self.known()}
+        words = self.known()
+        return {"type": "string", "enum": words} if words else {"type": "string"}
 
 
 @dataclass(frozen=True, kw_only=True)

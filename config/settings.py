@@ -44,7 +44,7 @@ APPEND_SLASH = False  # both spellings are routed: a redirect would lose a POST
 
 # --- Applications --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # its default would put its own site in place of ours
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "config.apps.ConsoleConfig",  # django.contrib.admin with our site

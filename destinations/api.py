@@ -2,18 +2,17 @@
 
 from typing import Any, ClassVar
 
-from django.db import models
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_field, inline_serializer
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.validators import UniqueValidator
 
-from config.api import Resource, action, actor_of
 from config import audit
-from config.filters import Choice, Flag, Ids, Search, Filter
+from config.api import Resource, action, actor_of
+from config.filters import Choice, Filter, Flag, Ids, Search
 from config.problems import invalid
 from config.serializers import Record, Strict
 from destinations import base, connectors, delivery
@@ -100,6 +99,18 @@ def told(result: Result) -> dict[str, Any]:
     }
 
 
+def _tried(connector: Connector, *, severity: str, resolve: bool) -> Result:
+    """Send a full sample incident through a connector, stored or not. Calls the outside: never inside a transaction."""
+    now = timezone.now()
+    return delivery.send_test(
+        connector.kind,
+        connector.settings,
+        delivery.sample_message(severity, now),
+        now=now,
+        resolve_afterwards=resolve,
+    )
+
+
 def _kind(kind: base.Kind) -> dict[str, Any]:
     forms = {
         "config_schema": kind.config_form,
@@ -162,7 +173,7 @@ class ConnectorViewSet(Resource):
         how.is_valid(raise_exception=True)
         return Response(told(_tried(connector, **how.validated_data)))
 
-    @extend_schema(request=ConnectorTestSerializer, responses=TestAnswerSerializer)
+    @extend_schema(operation_id="connectors_try_out", request=ConnectorTestSerializer, responses=TestAnswerSerializer)
     @action(detail=False, methods=["post"], url_path="test")
     def try_out(self, request: Request) -> Response:
         """Test a connector that is not stored: the body of a create."""

@@ -131,16 +131,9 @@ def switch_off(method: ContactMethod, reason: str, *, now: datetime) -> bool:
 
 def test(method: ContactMethod, *, now: datetime) -> base.Result:
     """Send a test page now and return what the other side said. Calls the outside: never inside a transaction."""
-    message = Message(
-        event="test",
-        title="Test page from Tocsin",
-        text=f"This is how Tocsin tells {method.user} of an incident. Nothing has happened.",
-        severity="info",
-        test=True,
-    )
-    return delivery.send_test(
-        method.kind, method.connector.settings if method.connector else {}, message, now=now, address=target(method)
-    )
+    config = method.connector.settings if method.connector else {}
+    message = delivery.sample_message("info", now)
+    return delivery.send_test(method.kind, config, message, now=now, address=target(method))
 
 
 def usable_methods(users: Iterable[User]) -> dict[int, list[ContactMethod]]:
