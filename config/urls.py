@@ -14,6 +14,7 @@ urlpatterns = [
     re_path(r"^healthz/?$", health.healthz, name="healthz"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", metrics.Metrics.as_view(), name="metrics"),
+    path("", include("incidents.urls")),
     path("api/v1/", include("destinations.urls")),
     path("api/v1/", include("oncall.urls")),
     re_path(r"^api/schema/?$", SpectacularJSONAPIView.as_view(), name="schema"),

@@ -31,7 +31,9 @@ class Connection(Record):
     min_severity = models.CharField(max_length=8, choices=Severity.choices, blank=True)
     min_risk_score = models.FloatField(null=True, blank=True)
     severity_mapping = models.JSONField(default=dict, blank=True)  # our four words -> the target's
-    routing_rules = models.JSONField(default=list, blank=True)  # [{"events": [classes], "routing_key": ...}], first match
+    routing_rules = models.JSONField(
+        default=list, blank=True
+    )  # [{"events": [classes], "routing_key": ...}], first match
     runbook_links = models.JSONField(default=dict, blank=True)  # class -> address
     include_metadata = models.BooleanField(default=True)
     settings = models.JSONField(default=dict, blank=True)  # per kind

@@ -15,7 +15,7 @@ class Run(models.Model):
 
         CLIMBING = "climbing", "takes the next step"
         SEARCHING = "searching", "nobody was reached: tries the steps again each minute"  # E7
-        HALTED = "halted", "acknowledged or snoozed: does nothing"
+        HALTED = "halted", "acknowledged, snoozed, or all that low urgency does is done"
         EXHAUSTED = "exhausted", "all passes done: reminds each hour"  # E12
         ENDED = "ended", "over"
 
@@ -25,7 +25,6 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.CLIMBING)
     position = models.PositiveSmallIntegerField(default=0)  # the step to be taken next
     loop = models.PositiveSmallIntegerField(default=0)  # which pass: 0 is the first
-    reached = models.BooleanField(default=False)  # whether this pass has reached anybody yet
     taken = models.PositiveIntegerField(default=0)  # how many executions it has had: the next sequence number
     due_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField()
@@ -52,9 +51,15 @@ class Execution(models.Model):
         ESCALATED = "escalated", "somebody asked for the next"
         ASSIGNED = "assigned", "it was assigned"
         AGAIN = "again", "the present step anew"  # unacknowledged, unassigned, acknowledgement timed out
+        ACCEPTED = "accepted", "those who were paged are told who has it"
         CATCH_ALL = "catch_all", "nobody else could be reached"
         REMINDER = "reminder", "nobody has answered"
         RESOLVED = "resolved", "those who were paged are told the end"
+
+        @property
+        def informs(self) -> bool:
+            """Whether its pages only inform: they wake nobody, and are dropped when they are late (F6)."""
+            return self in {self.ACCEPTED, self.RESOLVED}
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="executions")
     sequence = models.PositiveIntegerField()
@@ -86,7 +91,9 @@ class Page(models.Model):
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="pages")
     rule = models.ForeignKey(NotificationRule, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    contact_method = models.ForeignKey(ContactMethod, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages")
+    contact_method = models.ForeignKey(
+        ContactMethod, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages"
+    )
     rule_key = models.CharField(max_length=40)  # "rule:<id>", or "method:<id>" where no rule led to it
     kind = models.CharField(max_length=40)  # of the contact method, as it was
     address = models.CharField(max_length=255)

@@ -31,3 +31,9 @@ URGENCIES: dict[Severity, str] = {
     Severity.WARNING: Urgency.LOW,
     Severity.INFO: "",
 }
+LOUDNESS = {"": 0, Urgency.LOW: 1, Urgency.HIGH: 2}
+
+
+def louder(before: str, after: str) -> bool:
+    """Say whether the urgency rose: from low to high, or from nothing to either."""
+    return LOUDNESS[after] > LOUDNESS[before]

@@ -29,7 +29,9 @@ class AlertSource(Record):
     rate_limit = models.PositiveIntegerField("events a minute", default=10_000)  # 0: none
     default_severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.CRITICAL)
     severity_map = models.JSONField(default=dict, blank=True)  # the source's own words -> our four
-    urgency_map = models.JSONField(default=dict, blank=True)  # severity -> high, low or "" where it differs from the rule
+    urgency_map = models.JSONField(
+        default=dict, blank=True
+    )  # severity -> high, low or "" where it differs from the rule
     page_again_on_rise = models.BooleanField(default=False)  # an accepted incident whose severity rises is paged anew
     last_event_at = models.DateTimeField(null=True, blank=True)
 
@@ -38,6 +40,11 @@ class AlertSource(Record):
 
     def __str__(self) -> str:
         return self.name
+
+    def urgency_of(self, severity: str) -> str:
+        """Return high, low or "" (pages nobody): the rule, unless this source says otherwise."""
+        said = self.urgency_map.get(severity)
+        return Severity(severity).urgency if said is None else str(said)
 
 
 class RawEvent(models.Model):

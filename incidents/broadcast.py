@@ -1,0 +1,97 @@
+"""Every connected system is told: from timeline entries to deliveries, in the transaction that wrote the entries."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Q
+
+from destinations import delivery
+from destinations.base import kind
+from destinations.delivery import Order
+from destinations.models import Delivery
+from incidents import routing
+from incidents.document import load
+from incidents.messages import EVENTS, to_connection
+from incidents.models import Connection, Incident, TimelineEntry
+
+
+def tell(entries: Sequence[TimelineEntry], *, now: datetime) -> None:
+    """Enqueue what each connection wants to know of these entries; queries do not grow with their number."""
+    telling = [entry for entry in entries if entry.kind in EVENTS]
+    if not telling:
+        return
+    sources = {entry.incident.alert_source_id for entry in telling}
+    connections = list(
+        Connection.objects.filter(Q(alert_source__in=sources) | Q(alert_source=None), enabled=True).select_related(
+            "connector"
+        )
+    )
+    wanted = [
+        (entry, connection)
+        for entry in telling
+        for connection in connections
+        if connection.alert_source_id in {None, entry.incident.alert_source_id}
+        and routing.admits(filter_of(connection), EVENTS[TimelineEntry.Kind(entry.kind)], facts_of(entry.incident))
+    ]
+    wanted = _with_started_manuals(wanted)
+    if not wanted:
+        return
+    load(list({entry.incident.pk: entry.incident for entry, _ in wanted}.values()))
+    delivery.enqueue([_order(entry, connection, now) for entry, connection in wanted], now=now)
+
+
+def tell_by_hand(incident: Incident, connection: Connection, entry: TimelineEntry, *, now: datetime) -> None:
+    """Tell a connection of an incident because a person pressed its button: filters do not count."""
+    load([incident])
+    delivery.enqueue([_order(entry, connection, now)], now=now)
+
+
+def lane(connection: Connection, incident: Incident) -> str:
+    """Name the lane in which a connection's deliveries about one incident leave in order."""
+    return f"connection:{connection.pk}:incident:{incident.pk}"
+
+
+def filter_of(connection: Connection) -> routing.Filter:
+    """Return what a connection wants, for the pure rules."""
+    return routing.Filter(
+        events=connection.events,
+        classes=connection.classes,
+        labels=connection.labels,
+        severities=connection.severities,
+        min_severity=connection.min_severity,
+        min_risk_score=connection.min_risk_score,
+    )
+
+
+def facts_of(incident: Incident) -> routing.Facts:
+    """Return what of an incident the pure rules look at."""
+    return routing.Facts(
+        severity=incident.severity,
+        class_name=incident.class_name,
+        labels=incident.labels,
+        risk_score=incident.risk_score,
+    )
+
+
+def _with_started_manuals(
+    wanted: list[tuple[TimelineEntry, Connection]],
+) -> list[tuple[TimelineEntry, Connection]]:
+    """Drop manual connections whose button nobody pressed for that incident; once pressed, news follows by itself."""
+    manual = {lane(c, e.incident) for e, c in wanted if c.mode == Connection.Mode.MANUAL}
+    started = set(Delivery.objects.filter(lane__in=manual).values_list("lane", flat=True)) if manual else set()
+    return [(e, c) for e, c in wanted if c.mode == Connection.Mode.AUTOMATIC or lane(c, e.incident) in started]
+
+
+def _order(entry: TimelineEntry, connection: Connection, now: datetime) -> Order:
+    connector = connection.connector
+    return Order(
+        key=f"connection:{connection.pk}:entry:{entry.uuid}",
+        message=to_connection(entry, connection, now),
+        kind=connector.kind,
+        connector_id=connector.pk,
+        lane=lane(connection, entry.incident),
+        priority=Delivery.Priority(kind(connector.kind).priority),
+        subject=entry.incident.subject,
+        recipient=f"connection:{connection.uuid}",
+        due_at=now,
+    )

@@ -1,0 +1,195 @@
+"""One writer for all request threads: events in flight are folded into one transaction and committed together.
+
+A request thread hands over what it brought and waits for the commit; at most `WAITING` may wait. A sync to disk costs
+the same for one event as for a thousand, so under load each commit carries everything that came during the one before.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.utils import timezone
+
+from incidents import keys
+from incidents.ingest import Arrival, Result, ingest
+from incidents.limits import Bucket
+from incidents.models import AlertSource
+from incidents.sources.base import Event, FieldError, Refused, Unreadable
+
+logger = logging.getLogger(__name__)
+WAITING = 64  # parcels that may wait; one more is told to come again
+FOLD_AT_MOST = 64  # parcels in one transaction
+TRIES = 3  # a deadlock or a lost connection is tried again
+
+
+class NotTaken(Exception):
+    """Nothing of the parcel was taken. The door says it in the words of its protocol."""
+
+    def __init__(self, detail: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class UnknownKey(NotTaken):
+    """No alert source has this key, or it was rotated away."""
+
+
+class SwitchedOff(NotTaken):
+    """The source is there and switched off."""
+
+
+class OverLimit(NotTaken):
+    """More events a minute than the source may send."""
+
+
+class Busy(NotTaken):
+    """Too much waits already, or the database cannot be reached: the sender should come again."""
+
+
+class NotReadable(NotTaken):
+    """The payload could not be read. It is kept with the raw events."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a request brought: the key it came with, how its payload is read once the source is known, who sent it."""
+
+    key: str
+    read: Callable[[AlertSource], Sequence[Event | Refused]]  # may raise Unreadable
+    body: bytes = b""  # kept if it cannot be read
+    remote_address: str | None = None
+    user_agent: str = ""
+
+
+Handed = tuple[Parcel, "Future[list[Result]]"]
+
+
+class Writer:
+    """Takes parcels from any thread, commits them in groups. One for each web process."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Handed] = queue.Queue(maxsize=WAITING)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._buckets: dict[int, Bucket] = {}
+
+    def take(self, parcel: Parcel, *, timeout: timedelta = timedelta(seconds=25)) -> list[Result]:
+        """Hand a parcel over and return what came of its events, after the commit. Raises NotTaken.
+
+        A time-out says that the outcome is not known: the sender should come again, its dedup keys make that harmless.
+        """
+        self._ensure_started()
+        future: Future[list[Result]] = Future()
+        try:
+            self._queue.put((parcel, future), timeout=5)
+            return future.result(timeout.total_seconds())
+        except (queue.Full, TimeoutError) as exc:
+            raise Busy("Too many events are waiting. Send this again.", timedelta(seconds=5)) from exc
+
+    def _ensure_started(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._write_on, name="event-writer", daemon=True)
+                self._thread.start()
+
+    def _write_on(self) -> None:
+        while True:
+            self.write(self._gather())
+
+    def _gather(self) -> list[Handed]:
+        gathered = [self._queue.get()]
+        while len(gathered) < FOLD_AT_MOST:
+            try:
+                gathered.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return gathered
+
+    def write(self, gathered: Sequence[Handed]) -> None:
+        """Commit these parcels together; if that fails, each on its own, so that no parcel spoils another's."""
+        now = timezone.now()
+        try:
+            self._write_together(gathered, now)
+        except Exception as exc:  # whatever it is, every sender must get an answer
+            if len(gathered) > 1:
+                logger.warning("writing %s parcels one by one after %s", len(gathered), type(exc).__name__)
+                for one in gathered:
+                    if not one[1].done():
+                        self.write([one])
+                return
+            logger.exception("a parcel could not be written")
+            gathered[0][1].set_exception(Busy("The event could not be stored. Send it again.", timedelta(seconds=5)))
+
+    def _write_together(self, gathered: Sequence[Handed], now: datetime) -> None:
+        for attempt in range(TRIES):
+            try:
+                close_old_connections()
+                arrivals = self._open_parcels(gathered, now)
+                results = ingest([arrival for arrival, _ in arrivals], now=now)
+                break
+            except (OperationalError, InterfaceError):
+                connection.close()
+                if attempt + 1 == TRIES:
+                    raise
+        for (_, future), result in zip(arrivals, results, strict=True):
+            _answer(future, result)
+
+    def _open_parcels(self, gathered: Sequence[Handed], now: datetime) -> list[tuple[Arrival, "Future[list[Result]]"]]:
+        sources = keys.sources_of({parcel.key for parcel, _ in gathered}, now)
+        opened = []
+        for parcel, future in gathered:
+            if future.done():
+                continue
+            try:
+                opened.append((self._open(parcel, sources.get(parcel.key), now), future))
+            except NotTaken as refusal:
+                future.set_exception(refusal)
+        return opened
+
+    def _open(self, parcel: Parcel, source: AlertSource | None, now: datetime) -> Arrival:
+        if source is None:
+            raise UnknownKey("No alert source has this key. Copy it again from the source's page, or rotate it there.")
+        if not source.enabled:
+            raise SwitchedOff(f"The alert source {source.name} is switched off. Switch it on in the console.")
+        try:
+            events = parcel.read(source)
+        except Unreadable as exc:
+            _keep_unreadable(parcel, source, str(exc), now)
+            raise NotReadable(str(exc)) from exc
+        self._count(source, len(events), now)
+        return Arrival(source, events, parcel.remote_address, parcel.user_agent)
+
+    def _count(self, source: AlertSource, events: int, now: datetime) -> None:
+        if not source.rate_limit:
+            return
+        bucket = self._buckets.setdefault(source.pk, Bucket(float(source.rate_limit), now))
+        wait = bucket.take(events, source.rate_limit, now)
+        if wait is not None:
+            raise OverLimit(
+                f"{source.name} may send {source.rate_limit} events a minute. Wait, then send this again.", wait
+            )
+
+
+def _answer(future: "Future[list[Result]]", result: list[Result]) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _keep_unreadable(parcel: Parcel, source: AlertSource, why: str, now: datetime) -> None:
+    refused = Refused(
+        errors=(FieldError("", "unreadable", why),), raw=parcel.body[:65_536].decode("utf-8", "backslashreplace")
+    )
+    try:
+        ingest([Arrival(source, [refused], parcel.remote_address, parcel.user_agent)], now=now)
+    except DatabaseError:
+        logger.exception("an unreadable payload of source %s could not be kept", source.pk)
+
+
+writer = Writer()
