@@ -1,6 +1,6 @@
 """A schedule as a value, and what follows from it: who is on call at an instant, and the shifts of a range. Pure.
 
-Users are opaque words. The rules R6 and R8 to R12: layers upwards, then overrides in order of creation; one person or nobody.
+Users are opaque words. The rules R6 and R8 to R12: layers, then overrides in order of creation; one person or nobody.
 """
 
 from bisect import bisect_right
@@ -29,7 +29,7 @@ class OnCall(Generic[P]):
 
 @dataclass(frozen=True)
 class Shift(Generic[P]):
-    """A longest time [start, end) with one person from one source. Nobody (a gap) has a source if an override says so."""
+    """A longest time [start, end) with one person from one source. A gap has a source only if an override made it."""
 
     start: datetime
     end: datetime
@@ -117,7 +117,7 @@ class Inactive:
 
 @dataclass(frozen=True)
 class Definition:
-    """A whole schedule: layers with the winning one last, overrides in order of creation, and who was switched off when."""
+    """A whole schedule: layers, the winning one last, overrides in order of creation, and who was switched off when."""
 
     layers: tuple[Layer, ...]
     overrides: tuple[Override, ...] = ()

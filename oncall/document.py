@@ -3,8 +3,9 @@
     {"time_zone": "Europe/Berlin",
      "layers": [{"name": "Nights", "users": ["alice", null, "bob"], "rotation": {"unit": "week", "length": 1},
                  "anchor": "2026-03-02T09:00", "effective_from": instant, "effective_until": instant, "time_zone": zone,
-                 "restrictions": [{"type": "daily", "from": "09:00", "to": "17:00"},
-                                  {"type": "weekly", "from_day": "FRI", "from": "17:00", "to_day": "MON", "to": "09:00"}]}],
+                 "restrictions": [
+                     {"type": "daily", "from": "09:00", "to": "17:00"},
+                     {"type": "weekly", "from_day": "FRI", "from": "17:00", "to_day": "MON", "to": "09:00"}]}],
      "overrides": [{"id": "o1", "start": instant, "end": instant, "user": "carol", "replaces": "alice"}],
      "inactive": [{"user": "bob", "from": instant, "until": instant}]}
 
@@ -64,7 +65,7 @@ def write_instant(at: datetime) -> str:
 
 
 def read(document: Any, *, also: Collection[str] = (), path: str = "") -> Definition:
-    """Return the Definition of a document. Keys in `also` are left to the caller. Raises Faulty with everything wrong."""
+    """Return the Definition of a document. Keys in `also` are left to the caller. Raises Faulty."""
     faults = Faults()
     known = ("time_zone", "layers", "overrides", "inactive", *also)
     given = faults.mapping(document, path, known)
@@ -75,7 +76,7 @@ def read(document: Any, *, also: Collection[str] = (), path: str = "") -> Defini
     inactive = faults.items(given.get("inactive"), f"{at}inactive", MOST_INACTIVE)
     definition = Definition(
         layers=_each(layers, f"{at}layers", lambda one, where, place: read_layer(faults, one, where, place, zone)),
-        overrides=_each(overrides, f"{at}overrides", lambda one, where, place: read_override(faults, one, where, place)),
+        overrides=_each(overrides, f"{at}overrides", lambda one, where, nth: read_override(faults, one, where, nth)),
         inactive=_each(inactive, f"{at}inactive", lambda one, where, _: _inactive(faults, one, where)),
         time_zone=zone.key,
     )
@@ -165,8 +166,9 @@ def _window(faults: Faults, value: Any, path: str) -> Window | None:
 def _zone(faults: Faults, value: Any, path: str) -> ZoneInfo:
     if isinstance(value, str) and value in zones():
         return ZoneInfo(value)
-    code, shown = ("required", "") if value is None else ("invalid", f"{str(value)[:60]!r} is not in the zone database. ")
-    faults.add(path, f"{shown}Send the name of an IANA time zone such as Europe/Riga or UTC.", code)
+    shown = "" if value is None else f"{str(value)[:60]!r} is not in the zone database. "
+    hint = f"{shown}Send the name of an IANA time zone such as Europe/Riga or UTC."
+    faults.add(path, hint, "required" if value is None else "invalid")
     return ZoneInfo("UTC")
 
 
@@ -201,8 +203,11 @@ def _user(faults: Faults, value: Any, path: str, *, vacant: bool) -> str | None:
 
 
 def write(definition: Definition, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the document of a Definition; `names` turns its users into the words to be written. Absent parts are left out."""
-    called: Callable[[str | None], str | None] = lambda user: user if user is None or names is None else names[user]
+    """Return the document of a Definition; `names` turns its users into the words to be written. No empty parts."""
+
+    def called(user: str | None) -> str | None:
+        return user if user is None or names is None else names[user]
+
     return {
         "time_zone": definition.time_zone,
         "layers": [_write_layer(layer, definition.time_zone, called) for layer in definition.layers],

@@ -14,7 +14,7 @@ class Fault:
     detail: str
 
 
-class Faulty(Exception):  # noqa: N818  # names the document, not the exception
+class Faulty(Exception):
     """A document that cannot be taken as it is; `faults` says all that is wrong with it."""
 
     def __init__(self, faults: Collection[Fault]) -> None:
@@ -44,7 +44,8 @@ class Faults:
             return {}
         for key in value:
             if key not in known:
-                self.add(f"{path}.{key}".lstrip("."), f"There is no such field here; there are {', '.join(known)}.", "unknown")
+                hint = f"There is no such field here; there are {', '.join(known)}."
+                self.add(f"{path}.{key}".lstrip("."), hint, "unknown")
         return value
 
     def items(self, value: Any, path: str, most: int, least: int = 0) -> list[Any]:

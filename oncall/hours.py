@@ -1,4 +1,4 @@
-"""Windows on the wall clock, daily or weekly: is an instant inside, and from when to when are they open? Pure. Rule R7."""
+"""Windows on the wall clock, daily or weekly: is an instant inside, and when are they open? Pure. Rule R7."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Window:
         return self.start_day is not None
 
     def on(self, day: date, zone: ZoneInfo) -> Span | None:
-        """Return the span that begins on this local date, or None: not its weekday, or nothing is left of it in a gap."""
+        """Return the span that begins on this local date; None if it is not its weekday, or a gap leaves nothing."""
         if self.start_day is None or self.end_day is None:
             days = 1 if self.end <= self.start else 0
         elif day.weekday() != self.start_day:

@@ -1,4 +1,4 @@
-"""An escalation policy as a value: the copy that a run climbs by, and which step comes after which. Pure. Rules E2, E12, E13.
+"""An escalation policy as a value: the copy that a run climbs by, and which step comes next. Pure. Rules E2, E12, E13.
 
 As JSON: {"name", "repeat", "start_delay_minutes", "ack_timeout_minutes", "low_urgency",
 "steps": [{"targets": [{"user" | "schedule" | "team": uuid}], "delay_minutes", "strategy"}]}.
@@ -24,7 +24,7 @@ SHORTEST_PASS = timedelta(minutes=1)  # steps without any delay must not go roun
 
 @dataclass(frozen=True)
 class Target:
-    """Whom a step tells: a "user", a "schedule" or a "team". `id` is its uuid; in a document that is read, its name too."""
+    """Whom a step tells: a "user", a "schedule" or a "team". `id` is its uuid; as somebody sent it, or its name."""
 
     kind: str
     id: str

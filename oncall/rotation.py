@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)  # what lies beyond is taken for these: no zone can push them off the calendar
 LATEST = datetime(9998, 12, 31, tzinfo=UTC)
-LARGEST_JUMP = timedelta(hours=27)  # no clock was ever set by more: Apia left out a day, offsets reach from -16 to +15 hours
+LARGEST_JUMP = timedelta(hours=27)  # no clock was ever set by more: Apia and Manila left out a whole day
 
 
 class Unit(StrEnum):
@@ -68,13 +68,13 @@ class Rotation:
         return instant(start, self.zone)
 
     def turn_at(self, at: datetime) -> int:
-        """Return the greatest k that has begun at this instant (R4). Looks at a few k only, however old the anchor is."""
+        """Return the greatest k that has begun at this instant (R4). Looks at a few k, however old the anchor is."""
         near, margin = self._near(at), self._margin()
         at = max(at, EARLIEST)
         return next(k for k in range(near + margin, near - margin - 1, -1) if self.boundary(k) <= at)
 
     def turns(self, start: datetime, end: datetime) -> list[tuple[datetime, int]]:
-        """Return the turns that hold any part of [start, end) as (from when, k), in order; the first is held at `start`.
+        """Return the turns that hold any part of [start, end) as (from when, k), in order, the first at `start`.
 
         A turn that a jump of the clock leaves without length is not among them.
         """
@@ -106,7 +106,7 @@ class Rotation:
 
 
 def whose(users: Sequence[str | None], k: int) -> str | None:
-    """Return who holds turn k; None is a vacant turn. Python's modulus is never negative, which turns before 0 need (R6)."""
+    """Return who holds turn k; None if it is vacant. The modulus is never negative: turns go back, too (R6)."""
     return users[k % len(users)]
 
 

@@ -1,9 +1,10 @@
 """Who is on call, from the rows: schedules become Definitions in a number of queries that does not grow with them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch, Q
@@ -14,7 +15,21 @@ from oncall.hours import MOMENT
 from oncall.models import Deactivation, Layer, Override, Participant, Schedule, User
 from oncall.rotation import LATEST, Rotation, Unit
 
-__all__ = ["Known", "OnCall", "Shift", "known", "load", "on_call", "on_call_many", "on_call_until", "shifts", "value"]
+__all__ = [
+    "Known",
+    "OnCall",
+    "Shift",
+    "inactive",
+    "known",
+    "load",
+    "on_call",
+    "on_call_many",
+    "on_call_until",
+    "shifts",
+    "value",
+]
+
+R = TypeVar("R", Layer, Override)
 
 
 @dataclass(frozen=True)
@@ -65,24 +80,21 @@ def known(schedule: Schedule, start: datetime, end: datetime) -> Known:
 
 def load(schedules: Iterable[Schedule], start: datetime, end: datetime) -> dict[int, Known]:
     """Return schedules as values that are right for [start, end), by pk. Four queries, however many there are."""
-    wanted = list(schedules)
-    pks = [schedule.pk for schedule in wanted]
-    layers, overrides = _layers(pks, start, end), _overrides(pks, start, end)
-    people = _people(layers, overrides)
-    gone = _inactive(people, start, end)
+    wanted = {schedule.pk: schedule for schedule in schedules}
+    layers, overrides = _layers(wanted, start, end), _overrides(wanted, start, end)
+    gone = inactive(_people(layers, overrides), start, end)
+    own_layers, own_overrides = _by_schedule(layers), _by_schedule(overrides)
     found = {}
-    for schedule in wanted:
-        own_layers = [row for row in layers if row.schedule_id == schedule.pk]
-        own_overrides = [row for row in overrides if row.schedule_id == schedule.pk]
-        own_people = _people(own_layers, own_overrides)
-        found[schedule.pk] = Known(
+    for pk, schedule in wanted.items():
+        people = _people(own_layers[pk], own_overrides[pk])
+        found[pk] = Known(
             Definition(
-                layers=tuple(value(row) for row in own_layers),
-                overrides=tuple(_override(row) for row in own_overrides),
-                inactive=tuple(span for user in own_people for span in gone[user]),
+                layers=tuple(value(row) for row in own_layers[pk]),
+                overrides=tuple(_override(row) for row in own_overrides[pk]),
+                inactive=tuple(span for user in people for span in gone[user]),
                 time_zone=schedule.time_zone,
             ),
-            own_people,
+            people,
         )
     return found
 
@@ -100,7 +112,7 @@ def value(row: Layer) -> definition.Layer:
     )
 
 
-def _layers(pks: Sequence[int], start: datetime, end: datetime) -> list[Layer]:
+def _layers(pks: Iterable[int], start: datetime, end: datetime) -> list[Layer]:
     rows = Layer.objects.filter(
         Q(effective_until=None) | Q(effective_until__gt=start),
         Q(effective_from=None) | Q(effective_from__lt=end),
@@ -110,9 +122,16 @@ def _layers(pks: Sequence[int], start: datetime, end: datetime) -> list[Layer]:
     return list(rows.order_by("schedule", "position", "id").prefetch_related(Prefetch("participants", turns)))
 
 
-def _overrides(pks: Sequence[int], start: datetime, end: datetime) -> list[Override]:
+def _overrides(pks: Iterable[int], start: datetime, end: datetime) -> list[Override]:
     rows = Override.objects.filter(schedule__in=pks, end__gt=start, start__lt=end)
     return list(rows.select_related("user", "replaces").order_by("schedule", "id"))
+
+
+def _by_schedule(rows: Iterable[R]) -> defaultdict[int, list[R]]:
+    found: defaultdict[int, list[R]] = defaultdict(list)
+    for row in rows:
+        found[row.schedule_id].append(row)
+    return found
 
 
 def _people(layers: Iterable[Layer], overrides: Iterable[Override]) -> dict[str, User]:
@@ -121,7 +140,8 @@ def _people(layers: Iterable[Layer], overrides: Iterable[Override]) -> dict[str,
     return {str(user.pk): user for user in named if user is not None}
 
 
-def _inactive(people: Iterable[str], start: datetime, end: datetime) -> dict[str, list[Inactive]]:
+def inactive(people: Iterable[str], start: datetime, end: datetime) -> dict[str, list[Inactive]]:
+    """Return when these people (primary keys as text) are switched off within [start, end)."""
     gone: dict[str, list[Inactive]] = defaultdict(list)
     rows = Deactivation.objects.filter(
         Q(end=None) | Q(end__gt=start), user__in=[int(pk) for pk in people], start__lt=end

@@ -1,0 +1,182 @@
+"""What an edit of a schedule's layers does to their generations, so that it changes nothing before now. Pure.
+
+A changed layer is split: the old generation ends at T, a new one begins at T, and T is never in the past. The person
+whose turn it is keeps it, if still in the list. A layer that says what it said before is left alone, so saving the same
+document again changes nothing.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from oncall.definition import Layer
+from oncall.rotation import Rotation, Unit, whose
+
+FARTHEST_ANCHOR = 50  # turns; a yearly one on 29 February goes back 8 across the year 2100
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A layer as it stands, in force or to come. `line` is the same through all generations of one layer."""
+
+    key: int
+    line: UUID
+    layer: Layer
+
+
+@dataclass
+class Plan:
+    """What to do with the rows."""
+
+    ended: dict[int, datetime] = field(default_factory=dict)  # key -> its new effective_until
+    removed: list[int] = field(default_factory=list)  # had not begun
+    added: list[tuple[UUID | None, Layer]] = field(default_factory=list)  # line (None: a new one) and layer
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything stays as it is."""
+        return not (self.ended or self.removed or self.added)
+
+    def applied(self, standing: Sequence[Generation]) -> tuple[Layer, ...]:
+        """Return the layers as they would be afterwards, in order of position."""
+        kept = [
+            replace(one.layer, effective_until=self.ended.get(one.key, one.layer.effective_until))
+            for one in standing
+            if one.key not in self.removed
+        ]
+        return tuple(sorted([*kept, *(layer for _, layer in self.added)], key=lambda layer: layer.position))
+
+
+def plan(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetime) -> Plan:
+    """Return how to come from the generations that stand to the layers that are wanted, the winning one last.
+
+    `standing` holds every generation that does not end before `now`, in order of position and begin.
+    """
+    wanted = [layer for layer in wanted if layer.effective_until is None or layer.effective_until > now]
+    pairs = _pairs(standing, wanted, now)
+    result = Plan()
+    for place, layer in enumerate(_placed(wanted, pairs)):
+        old = pairs.get(place)
+        if old is None:
+            result.added.append((None, _not_before(layer, now)))
+        elif not _same(old.layer, layer, now):
+            _succeed(result, old, layer, now)
+    paired = {old.key for old in pairs.values()}
+    for one in standing:
+        if one.key not in paired and not _has_heir(one, pairs.values()):
+            _end(result, one, now)
+    return result
+
+
+def follow(old: Layer, new: Layer, now: datetime) -> Layer:
+    """Return the new layer as it counts from `now`: whoever holds the old one's turn now holds the new one's.
+
+    It is anchored at the wall start of the present turn. If that person is not in the list, the first has it.
+    """
+    person = whose(old.users, old.rotation.turn_at(now))
+    k = new.rotation.turn_at(now)
+    settled_old = settled(old, now)
+    candidates = [_turned(new, k, first) for first, user in enumerate(new.users) if user == person]
+    candidates = candidates or [_turned(new, k, 0)]
+    same = (one for one in candidates if settled(one, now).users == settled_old.users)
+    return replace(next(same, candidates[0]), effective_from=now)
+
+
+def settled(layer: Layer, now: datetime) -> Layer:
+    """Return the same layer written as from the turn at `now`: two layers that mean the same from then on are equal."""
+    k = layer.rotation.turn_at(now)
+    return _turned(layer, k, k % len(layer.users))
+
+
+def _turned(layer: Layer, k: int, first: int) -> Layer:
+    """Anchor the layer at turn k, with the list turned so that the user at `first` holds that turn."""
+    rotation, count = layer.rotation, len(layer.users)
+    base, start = _anchor(rotation, k)
+    shift = first - (k - base)
+    users = tuple(layer.users[(place + shift) % count] for place in range(count))
+    return replace(layer, users=users, rotation=replace(rotation, anchor=start))
+
+
+def _anchor(rotation: Rotation, k: int) -> tuple[int, datetime]:
+    """Return the last turn up to k that may be an anchor, and its wall start.
+
+    A turn that begins on the last day of a month that is too short may not: the 31st would be lost (R5).
+    """
+    with suppress(OverflowError):
+        for base in range(k, k - FARTHEST_ANCHOR, -1):
+            start = rotation.wall_start(base)
+            if rotation.unit is not Unit.MONTH or start.day == rotation.anchor.day:
+                return base, start
+    return 0, rotation.anchor
+
+
+def _pairs(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetime) -> dict[int, Generation]:
+    """Return place in `wanted` -> its generation: those that say the same, then those of one name, then in order."""
+    left, pairs = list(standing), {}
+    tests: tuple[Callable[[Layer, Layer], bool], ...] = (
+        lambda old, new: _same(old, replace(new, position=old.position), now),
+        lambda old, new: bool(old.name) and old.name == new.name,
+        lambda old, new: True,
+    )
+    for test in tests:
+        for place, layer in enumerate(wanted):
+            found = next((one for one in left if place not in pairs and test(one.layer, layer)), None)
+            if found is not None:
+                left.remove(found)
+                pairs[place] = found
+    return pairs
+
+
+def _placed(wanted: Sequence[Layer], pairs: dict[int, Generation]) -> list[Layer]:
+    """Give each layer its position; generations of one line share theirs."""
+    positions: dict[Hashable, int] = {}
+    placed = []
+    for place, layer in enumerate(wanted):
+        line = pairs[place].line if place in pairs else ("new", place)
+        placed.append(replace(layer, position=positions.setdefault(line, len(positions))))
+    return placed
+
+
+def _same(old: Layer, new: Layer, now: datetime) -> bool:
+    """Whether both mean the same from now on."""
+    if (old.name, old.position, old.windows) != (new.name, new.position, new.windows):
+        return False
+    if old.effective_until != new.effective_until or max(old.begins, now) != max(new.begins, now):
+        return False
+    if old.begins > now:
+        return (old.users, old.rotation) == (new.users, new.rotation)
+    mine, its = settled(old, now), settled(follow(old, new, now), now)
+    return (mine.users, mine.rotation) == (its.users, its.rotation)
+
+
+def _succeed(result: Plan, old: Generation, layer: Layer, now: datetime) -> None:
+    """Let a changed layer follow its old generation."""
+    if old.layer.begins > now:
+        result.removed.append(old.key)
+        result.added.append((old.line, _not_before(layer, now)))
+        return
+    if layer.begins <= now:
+        layer = follow(old.layer, layer, now)
+    _end(result, old, layer.begins)
+    result.added.append((old.line, layer))
+
+
+def _end(result: Plan, one: Generation, at: datetime) -> None:
+    """Let a generation count no longer than `at`."""
+    if one.layer.begins >= at:
+        result.removed.append(one.key)
+    elif one.layer.effective_until is None or one.layer.effective_until > at:
+        result.ended[one.key] = at
+
+
+def _not_before(layer: Layer, now: datetime) -> Layer:
+    """Return the layer so that it counts from now on only."""
+    return layer if layer.begins >= now else replace(layer, effective_from=now)
+
+
+def _has_heir(one: Generation, kept: Iterable[Generation]) -> bool:
+    """Whether it ends anyway where a later generation of its line that stays takes over."""
+    ends = one.layer.effective_until
+    return ends is not None and any(heir.line == one.line and heir.layer.begins >= ends for heir in kept)
