@@ -10,12 +10,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.validators import UniqueValidator
 
-from config import audit
 from config.api import Resource, action, actor_of
 from config.filters import Choice, Filter, Flag, Ids, Search
 from config.problems import invalid
 from config.serializers import Record, Strict
-from destinations import base, connectors, delivery
+from destinations import base, connectors
 from destinations.base import Result
 from destinations.models import Connector
 
@@ -99,18 +98,6 @@ def told(result: Result) -> dict[str, Any]:
     }
 
 
-def _tried(connector: Connector, *, severity: str, resolve: bool) -> Result:
-    """Send a full sample incident through a connector, stored or not. Calls the outside: never inside a transaction."""
-    now = timezone.now()
-    return delivery.send_test(
-        connector.kind,
-        connector.settings,
-        delivery.sample_message(severity, now),
-        now=now,
-        resolve_afterwards=resolve,
-    )
-
-
 def _kind(kind: base.Kind) -> dict[str, Any]:
     forms = {
         "config_schema": kind.config_form,
@@ -155,7 +142,7 @@ class ConnectorViewSet(Resource):
         wanted = values.pop("enabled", thing.enabled)
         connectors.save(thing, **values)
         if wanted != thing.enabled:
-            self._switch(thing, on=wanted)
+            connectors.switch(thing, on=wanted, actor=actor_of(self.request), now=timezone.now())
         return thing
 
     @extend_schema(responses=KindSerializer(many=True), filters=False)
@@ -171,7 +158,7 @@ class ConnectorViewSet(Resource):
         connector = self.get_object()
         how = HowSerializer(data=request.data or {})
         how.is_valid(raise_exception=True)
-        return Response(told(_tried(connector, **how.validated_data)))
+        return Response(told(connectors.try_out(connector, **how.validated_data, now=timezone.now())))
 
     @extend_schema(operation_id="connectors_try_out", request=ConnectorTestSerializer, responses=TestAnswerSerializer)
     @action(detail=False, methods=["post"], url_path="test")
@@ -182,14 +169,15 @@ class ConnectorViewSet(Resource):
         values = given.validated_data
         connector = Connector(name=values.get("name") or "Test", kind=values["kind"])
         connectors.fill(connector, values.get("config", {}))
-        return Response(told(_tried(connector, severity=values["severity"], resolve=values["resolve"])))
+        severity, resolve = values["severity"], values["resolve"]
+        return Response(told(connectors.try_out(connector, severity=severity, resolve=resolve, now=timezone.now())))
 
     @extend_schema(request=None, responses=ConnectorSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, id: str) -> Response:  # noqa: A002
         """Switch it on: what waited leaves in order."""
         connector = self.get_object()
-        self._switch(connector, on=True)
+        connectors.switch(connector, on=True, actor=actor_of(request), now=timezone.now())
         return self.shown(connector)
 
     @extend_schema(request=None, responses=ConnectorSerializer)
@@ -197,12 +185,5 @@ class ConnectorViewSet(Resource):
     def disable(self, request: Request, id: str) -> Response:  # noqa: A002
         """Switch it off: what is queued waits for a day."""
         connector = self.get_object()
-        self._switch(connector, on=False)
+        connectors.switch(connector, on=False, actor=actor_of(request), now=timezone.now())
         return self.shown(connector)
-
-    def _switch(self, connector: Connector, *, on: bool) -> None:
-        now, actor = timezone.now(), actor_of(self.request)
-        if on and delivery.switch_on(connector, now):
-            audit.record(actor, "switched on", connector, now=now)
-        if not on and delivery.switch_off(connector, f"switched off by {actor.name}", now):
-            audit.record(actor, "switched off", connector, now=now)

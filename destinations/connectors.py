@@ -1,12 +1,15 @@
-"""A connector's settings: checked by its kind's form, split into what may be shown and what may not, told as JSON schema."""
+"""A connector: its settings checked by its kind's form, split into what may be shown and what not; tried, switched."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db import transaction
 
+from config import audit
 from config.problems import FieldError, Invalid, invalid
-from destinations import base
+from destinations import base, delivery
 from destinations.models import Connector
 
 SET = {"set": True}  # how a secret is shown; sent back, it keeps what is stored
@@ -61,6 +64,29 @@ def fill(connector: Connector, config: Mapping[str, Any]) -> None:
     connector.secrets = {
         name: value for name, value in checked.items() if name in kind.secret_fields and value not in (None, "")
     }
+
+
+def switch(connector: Connector, *, on: bool, actor: audit.Actor, now: datetime) -> bool:
+    """Switch it on (what waited leaves in order) or off (what is queued waits a day); return whether it changed."""
+    with transaction.atomic():
+        if on:
+            changed = delivery.switch_on(connector, now)
+        else:
+            changed = delivery.switch_off(connector, f"switched off by {actor.name}", now)
+        if changed:
+            audit.record(actor, "switched on" if on else "switched off", connector, now=now)
+    return changed
+
+
+def try_out(connector: Connector, *, severity: str, resolve: bool, now: datetime) -> base.Result:
+    """Send a full sample incident through a connector, stored or not. Calls the outside: never inside a transaction."""
+    return delivery.send_test(
+        connector.kind,
+        connector.settings,
+        delivery.sample_message(severity, now),
+        now=now,
+        resolve_afterwards=resolve,
+    )
 
 
 def shown(connector: Connector) -> dict[str, Any]:
