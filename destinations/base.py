@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Self
 
 from django import forms
 
+TEST_PREFIX = "[Test message]"  # in front of the title of every test
+
 
 class Outcome(StrEnum):
     """What came of one attempt."""
@@ -56,6 +58,7 @@ class Message:
     links: list[dict[str, str]] = field(default_factory=list)  # {"href", "text"}
     images: list[dict[str, str]] = field(default_factory=list)  # {"src", "href", "alt"}
     actor: str = ""  # who did it, in words; "" for the machine
+    channel: str = ""  # where they did it: web, api, slack ...; "" if it is not known
     occurred_at: str = ""  # RFC 3339 in UTC
     reply_links: dict[str, str] = field(default_factory=dict)  # acknowledge, resolve, escalate -> signed address
     settings: dict[str, Any] = field(default_factory=dict)  # of the connection, per kind: routing_key, channel ...
@@ -78,8 +81,12 @@ class Message:
 class Target:
     """Where one attempt goes, with everything a kind may need to be understood as the same message again."""
 
-    config: dict[str, Any] = field(default_factory=dict)  # the connector's settings with secrets; {}: the installation's own
-    address: dict[str, Any] = field(default_factory=dict)  # a person's contact method: {"address": ..., + its secret fields}
+    config: dict[str, Any] = field(
+        default_factory=dict
+    )  # the connector's settings with secrets; {}: the installation's own
+    address: dict[str, Any] = field(
+        default_factory=dict
+    )  # a person's contact method: {"address": ..., + its secret fields}
     reference: dict[str, Any] = field(default_factory=dict)  # what earlier deliveries of the lane returned
     delivery_id: str = ""  # the same over all retries: the receiver's idempotency key
     now: datetime  # of this attempt
@@ -97,6 +104,7 @@ class Result:
     answer: str = ""  # an excerpt of what it answered
     reference: dict[str, Any] = field(default_factory=dict)  # ids to update or resolve it later
     retry_after: timedelta | None = None  # if the target named a wait
+    seconds: float = 0.0  # how long it took
 
 
 class Kind:

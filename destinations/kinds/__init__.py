@@ -1,0 +1,1 @@
+"""One module per kind of destination; every module here is found and loaded when the app starts."""

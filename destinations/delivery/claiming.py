@@ -1,0 +1,232 @@
+"""Which rows leave next, and whose they are: at most as many as there are hands free.
+
+Pages go first and have their own hands. Connectors take turns, those with the least under way first, one row a turn
+and never more than settings.CONNECTOR_CONCURRENCY at once, so that a slow one holds up nobody but itself.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from destinations.base import Kind, Message, Target, kinds
+from destinations.delivery.cancelling import cancel_rows, fail
+from destinations.delivery.hooks import unwanted
+from destinations.delivery.leases import new_holder
+from destinations.delivery.settling import OPENED, opening_failed, take_back_lost
+from destinations.models import Connector, Delivery
+
+logger = logging.getLogger(__name__)
+State, PAGE = Delivery.State, Delivery.Priority.PAGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """How many more messages may be handed over at once, and what is under way by kind where the kind counts."""
+
+    pages: int
+    others: int
+    pages_by_kind: Mapping[str, int] = field(default_factory=dict)
+    others_by_kind: Mapping[str, int] = field(default_factory=dict)  # without a connector: system mails
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A claimed row and what its kind is given to send."""
+
+    row: Delivery
+    message: Message
+    target: Target
+
+
+def claim(slots: Slots, now: datetime) -> list[Task]:
+    """Take the rows that are due and wanted, as many as there are slots; nobody else has them until the lease ends."""
+    while _anything_to_do(now):
+        with transaction.atomic():
+            take_back_lost(now)
+            chosen = _pages(slots, now) + _unconnected(slots, now)
+            claimed = _claim(chosen, now)
+            claimed += _in_turns(slots.others - sum(row.priority != PAGE for row in claimed), now)
+            tasks = _tasks(claimed, now)
+        if tasks or not chosen:
+            return tasks
+        # all that was chosen is not wanted any more: what stood behind it has its turn
+    return []
+
+
+def _anything_to_do(now: datetime) -> bool:
+    due = Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
+    lost = Delivery.objects.filter(state=State.SENDING, lease_until__lte=now)
+    return due.exists() or lost.exists()
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
+    """Rows whose time has come and before which nothing is left in their lane, the longest due first."""
+    ahead = Delivery.objects.filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"), state__in=Delivery.OPEN)
+    return Delivery.objects.filter(~Exists(ahead.exclude(lane="")), state=State.QUEUED, due_at__lte=now).order_by(
+        "due_at", "pk"
+    )
+
+
+def _locked(rows: QuerySet[Delivery]) -> list[tuple[int, str]]:
+    """Return (pk, kind) of rows that nobody else is just claiming, and lock them until the transaction ends."""
+    return list(rows.select_for_update(skip_locked=True).values_list("pk", "kind"))
+
+
+def _pages(slots: Slots, now: datetime) -> list[int]:
+    """Choose pages; one kind never takes every hand, so that a dead mail server does not hold up the phones."""
+    most = max(1, settings.SEND_THREADS * 3 // 4)
+    return _by_kind(_due(now).filter(priority=PAGE), slots.pages, slots.pages_by_kind, most)
+
+
+def _unconnected(slots: Slots, now: datetime) -> list[int]:
+    """Choose messages that are no pages and go the installation's own way, such as mails to the admins."""
+    rows = _due(now).filter(connector=None).exclude(priority=PAGE)
+    return _by_kind(rows, slots.others, slots.others_by_kind, settings.CONNECTOR_CONCURRENCY)
+
+
+def _by_kind(rows: QuerySet[Delivery], room: int, under_way: Mapping[str, int], most: int) -> list[int]:
+    busy, chosen = Counter(under_way), list[int]()
+    while len(chosen) < room:
+        full = [kind for kind, count in busy.items() if count >= most]
+        found = _locked(rows.exclude(kind__in=full).exclude(pk__in=chosen)[: room - len(chosen)])
+        for pk, kind in found:
+            if busy[kind] < most:
+                busy[kind] += 1
+                chosen.append(pk)
+        if not any(busy[kind] >= most and kind not in full for _, kind in found):
+            break
+    return chosen
+
+
+def _in_turns(room: int, now: datetime) -> list[Delivery]:
+    """Claim one row of each connector that has one, then a second of each, until nothing or no room is left."""
+    claimed: list[Delivery] = []
+    for _ in range(settings.CONNECTOR_CONCURRENCY):
+        if len(claimed) >= room:
+            break
+        turn = _claim(_one_of_each_connector(room - len(claimed), now), now)
+        if not turn:
+            break
+        claimed += turn
+    return claimed
+
+
+def _one_of_each_connector(room: int, now: datetime) -> list[int]:
+    mine = {"connector": OuterRef("pk")}
+    sending = Delivery.objects.filter(**mine, state=State.SENDING, lease_until__gt=now).exclude(priority=PAGE)
+    busy = sending.order_by().values("connector").annotate(count=Count("pk")).values("count")
+    first = _due(now).filter(**mine).exclude(priority=PAGE).values("pk")[:1]
+    connectors = Connector.objects.filter(enabled=True).annotate(
+        first=Subquery(first), busy=Coalesce(Subquery(busy), 0)
+    )
+    known = kinds()
+    ready = sorted(
+        (count, known[kind].priority if kind in known else PAGE, pk)
+        for kind, pk, count in connectors.order_by().values_list("kind", "first", "busy")
+        if pk is not None and count < settings.CONNECTOR_CONCURRENCY
+    )
+    heads = Delivery.objects.filter(pk__in=[pk for _, _, pk in ready[:room]], state=State.QUEUED).order_by("pk")
+    return [pk for pk, _ in _locked(heads)]
+
+
+def _claim(pks: Sequence[int], now: datetime) -> list[Delivery]:
+    """Drop what is not wanted any more, lease the rest, and return it. The rows are locked."""
+    rows = _wanted(_read(pks, now), now) if pks else []
+    if not rows:
+        return []
+    holder, until = new_holder(), now + settings.SEND_LEASE
+    mine = Delivery.objects.filter(pk__in=[row.pk for row in rows], state=State.QUEUED)
+    taken = mine.update(state=State.SENDING, lease_by=holder, lease_until=until, tries=F("tries") + 1, updated_at=now)
+    if taken < len(rows):  # a database without row locks, and someone was quicker
+        held = set(Delivery.objects.filter(lease_by=holder).values_list("pk", flat=True))
+        rows = [row for row in rows if row.pk in held]
+    for row in rows:
+        row.state, row.lease_by, row.lease_until, row.tries = State.SENDING, holder, until, row.tries + 1
+    return rows
+
+
+def _read(pks: Sequence[int], now: datetime) -> list[Delivery]:
+    """Load rows with their secrets; one whose key is gone is given up with a word of why, and holds up no other."""
+    rows = Delivery.objects.filter(pk__in=pks).select_related("connector").order_by("due_at", "pk")
+    try:
+        return list(rows)
+    except ImproperlyConfigured as exc:
+        if len(pks) > 1:
+            return [row for pk in pks for row in _read([pk], now)]
+        logger.error("delivery=%s cannot be read: %s", pks[0], exc)
+        fail(pks[0], f"{exc} Then replay this delivery.", now)
+        return []
+
+
+def _wanted(rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    reasons = _after_failed_openings(rows) | unwanted(rows, now)
+    pks_by_reason: dict[str, list[int]] = {}
+    for pk, reason in reasons.items():
+        pks_by_reason.setdefault(reason, []).append(pk)
+    for reason, pks in pks_by_reason.items():
+        cancel_rows(Delivery.objects.filter(pk__in=pks).order_by("pk"), reason, now=now)
+    return [row for row in rows if row.pk not in reasons]
+
+
+def _after_failed_openings(rows: Sequence[Delivery]) -> dict[int, str]:
+    lanes = {row.lane for row in rows if row.lane}
+    if not lanes:
+        return {}
+    openings = Delivery.objects.filter(lane__in=lanes, event=OPENED, state=State.FAILED)
+    failed = {lane: (pk, detail) for lane, pk, detail in openings.values_list("lane", "pk", "detail")}
+    return {
+        row.pk: opening_failed(failed[row.lane][1])
+        for row in rows
+        if row.lane in failed and failed[row.lane][0] < row.pk
+    }
+
+
+def _tasks(rows: Sequence[Delivery], now: datetime) -> list[Task]:
+    known, told = kinds(), _references(rows)
+    tasks = []
+    for row in rows:
+        message = Message.from_json(row.message)
+        config = row.connector.settings if row.connector else {}
+        _remember(row, known.get(row.kind), config, message)
+        target = Target(
+            config=config,
+            address=row.target,
+            reference={**told.get(row.pk, {}), **row.reference},
+            delivery_id=str(row.uuid),
+            now=now,
+            timeout=settings.PAGE_TIMEOUT if row.priority == PAGE else settings.CONNECTOR_TIMEOUT,
+        )
+        tasks.append(Task(row=row, message=message, target=target))
+    return tasks
+
+
+def _remember(row: Delivery, kind: Kind | None, config: Mapping[str, Any], message: Message) -> None:
+    """Write down before the send what later messages of the lane need, such as the key it went to."""
+    needed = kind.reference_for(config, message) if kind else {}
+    if needed and needed != {name: row.reference.get(name) for name in needed}:
+        row.reference = {**row.reference, **needed}
+        Delivery.objects.filter(pk=row.pk).update(reference=row.reference)
+
+
+def _references(rows: Iterable[Delivery]) -> dict[int, dict[str, Any]]:
+    """Return what earlier deliveries of each row's lane remembered, later ones over earlier ones."""
+    rows = [row for row in rows if row.lane]
+    if not rows:
+        return {}
+    earlier = Delivery.objects.filter(lane__in={row.lane for row in rows}).exclude(state=State.CANCELLED).order_by("pk")
+    kept = list(earlier.values_list("lane", "pk", "reference"))
+    return {
+        row.pk: {
+            name: value for lane, pk, said in kept if lane == row.lane and pk < row.pk for name, value in said.items()
+        }
+        for row in rows
+    }
