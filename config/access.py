@@ -99,7 +99,8 @@ class HasScopedPermission(permissions.BasePermission):
         return True
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Model) -> bool:
-        demand(request, permission_for(view, type(obj)), obj)
+        named = getattr(view, "row_permissions", {}).get(getattr(view, "action", None))
+        demand(request, named or permission_for(view, type(obj)), obj)
         return True
 
 

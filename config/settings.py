@@ -191,7 +191,40 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"DayEnum": "oncall.document.DAYS"},
 }
+
+# --- The console's look (config/console.py) ------------------------------------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Tocsin",
+    "SITE_HEADER": "Tocsin",
+    "SITE_URL": None,
+    "SITE_ICON": "config.console.emblem",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "config.console.emblem"}],
+    "STYLES": ["config.console.stylesheet"],
+    "SCRIPTS": ["config.console.script"],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "SIDEBAR": {"navigation": "config.console.navigation"},
+    "ACCOUNT": {"navigation": "config.console.account"},
+    "COLORS": {  # colour means state; what can be pressed is a quiet blue
+        "primary": {
+            "50": "oklch(97% .012 250)",
+            "100": "oklch(93.5% .025 250)",
+            "200": "oklch(87% .05 250)",
+            "300": "oklch(79% .085 250)",
+            "400": "oklch(71% .11 251)",
+            "500": "oklch(65% .13 252)",
+            "600": "oklch(48% .13 254)",
+            "700": "oklch(43% .12 255)",
+            "800": "oklch(37% .1 256)",
+            "900": "oklch(31% .08 257)",
+            "950": "oklch(24% .06 258)",
+        }
+    },
+}
+AXES_ENABLE_ADMIN = False
 
 # --- Texts, times, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
