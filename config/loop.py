@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -109,9 +109,10 @@ def _first_line(exc: Exception) -> str:
 class Engine:
     """Listens on settings.ENGINE_SOCKET, keeps the clock, and stops on SIGTERM or SIGINT within GRACE_SECONDS."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: Sequence[celery.Job] = celery.JOBS) -> None:
+        self.jobs = jobs
         self.stopping = threading.Event()
-        self.lanes = {job.path: Lane(job.path, self.stopping) for job in celery.JOBS if not job.resident}
+        self.lanes = {job.path: Lane(job.path, self.stopping) for job in jobs if not job.resident}
         self.residents: dict[str, Resident] = {}
         self.unknown: set[str] = set()
         self.stop_reader, self.stop_writer = socket.socketpair()
@@ -158,7 +159,7 @@ class Engine:
 
     def _begin(self) -> None:
         """Wait for the database, free what dead processes held, start every job: much may be due."""
-        firsts = [import_string(job.first) for job in celery.JOBS if job.first]
+        firsts = [import_string(job.first) for job in self.jobs if job.first]
         while firsts and not self._stopped(0):
             try:
                 close_old_connections()
@@ -170,7 +171,7 @@ class Engine:
         connections.close_all()
         if self.stopping.is_set():
             return
-        self.residents = {job.path: Resident(job) for job in celery.JOBS if job.resident}
+        self.residents = {job.path: Resident(job) for job in self.jobs if job.resident}
         for lane in self.lanes.values():
             lane.thread.start()
         for one in (*self.lanes.values(), *self.residents.values()):
@@ -201,11 +202,13 @@ class Engine:
                 logger.exception("the schedule cannot be read; every job is tried each second")
                 delay = self._scan_without_schedule()
             self.stopping.wait(delay)
+        if scheduler is not None:
+            scheduler.sync()  # when each job last ran
         connections.close_all()
 
     def _scan_without_schedule(self) -> float:
         close_old_connections()
-        for job in celery.JOBS:
+        for job in self.jobs:
             if job.period_seconds <= SCAN_SECONDS:
                 self.start(job.path)
         return SCAN_SECONDS

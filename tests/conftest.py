@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from tests import servers
+
+hypothesis.settings.register_profile("tocsin", deadline=None, max_examples=60)  # a busy machine is no failure
+hypothesis.settings.load_profile("tocsin")
 
 NAMES = {"localhost", "", None, socket.gethostname()}
 
@@ -59,7 +63,7 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 def _default(url: str) -> Iterator[None]:
     """Make `url` the default database of every thread that starts from here on, and of this one."""
     before = settings.DATABASES["default"]
-    parsed = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks=False))
+    parsed = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks="sqlite" not in url))
     if "sqlite" in url:
         parsed["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
