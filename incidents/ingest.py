@@ -225,8 +225,8 @@ def _known(
     """Note the outcome of each event; return the incidents that are there, by source."""
     by_source: dict[AlertSource, list[Incident]] = {}
     for incident, group in asked:
-        for one in group:
-            if incident is None:
+        for position, one in enumerate(group):
+            if incident is None or (position and outcome == Outcome.RESOLVED):
                 one.result.outcome = Outcome.IGNORED
                 one.result.reason = "no open incident has this dedup key"
             else:

@@ -93,28 +93,41 @@ def _drop(waiting: QuerySet[Page], reason: str, now: datetime) -> None:
         delivery.cancel(keys=keys, reason=reason, now=now)
 
 
-def inform(incident: Incident, run: Run, reason: Execution.Reason, *, but: User | None, now: datetime) -> None:
-    """Tell those who had been paged how it went on: who has it (E3), or that it is over if they want to know (E5)."""
-    paged = Page.objects.filter(incident=incident, state=Page.State.SENT).exclude(
-        execution__reason__in=[Execution.Reason.ACCEPTED, Execution.Reason.RESOLVED]
-    )
+def inform(
+    incidents: Sequence[Incident],
+    runs: Mapping[int, Run],
+    reason: Execution.Reason,
+    *,
+    but: User | None,
+    now: datetime,
+) -> None:
+    """Tell those who had been paged how it went on: who has it (E3), or that it is over if they want to know (E5).
+
+    `runs`: the live run of each incident by incident pk. One query finds out that nobody is to be told.
+    """
+    paged = Page.objects.filter(incident__in=[i.pk for i in incidents if i.pk in runs], state=Page.State.SENT)
     if reason == Execution.Reason.RESOLVED:
         paged = paged.filter(user__wants_resolved=True)
-    pages = list(paged.select_related("user", "contact_method").order_by("pk"))
-    ways: dict[int, list[Way]] = {}
-    people: dict[int, User] = {}
+    else:
+        paged = paged.filter(kind__in=GENTLE)
+    paged = paged.exclude(execution__reason__in=[Execution.Reason.ACCEPTED, Execution.Reason.RESOLVED])
+    of_incident: dict[int, list[Page]] = {}
+    for one in paged.select_related("user", "contact_method").order_by("pk"):
+        if not (but and one.user_id == but.pk) and one.contact_method is not None and one.contact_method.usable:
+            of_incident.setdefault(one.incident_id, []).append(one)
+    for incident in incidents:
+        if pages := of_incident.get(incident.pk):
+            _inform_one(incident, runs[incident.pk], reason, pages, now)
+
+
+def _inform_one(incident: Incident, run: Run, reason: Execution.Reason, pages: Sequence[Page], now: datetime) -> None:
+    ways: dict[int, dict[int, Way]] = {}
     for one in pages:
-        method = one.contact_method
-        if (but and one.user_id == but.pk) or method is None or not method.usable:
-            continue
-        if reason == Execution.Reason.ACCEPTED and method.kind not in GENTLE:
-            continue
-        people[one.user_id] = one.user
-        if method not in [way.method for way in ways.get(one.user_id, ())]:
-            ways.setdefault(one.user_id, []).append(Way(method, timedelta(0)))
-    if people:
-        execution = record(run, reason, position=None, due_at=now, now=now)
-        page(incident, execution, list(people.values()), ways, now=now)
+        if one.contact_method is not None:
+            ways.setdefault(one.user_id, {})[one.contact_method.pk] = Way(one.contact_method, timedelta(0))
+    people = list({one.user_id: one.user for one in pages}.values())
+    execution = record(run, reason, position=None, due_at=now, now=now)
+    page(incident, execution, people, {pk: list(some.values()) for pk, some in ways.items()}, now=now)
 
 
 GENTLE = frozenset({"ntfy", "slack", "webpush", "telegram", "mattermost"})  # push and chat: an "accepted" wakes nobody

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from incidents import paging, runs, steps, timeline
 from incidents.lifecycle.batch import NOBODY_HAS_IT, OPEN, Batch, Change, ack_timeout, live_runs
-from incidents.models import Assignment, Execution, Incident, Run, Status
+from incidents.models import Assignment, Execution, Incident, Status
 from incidents.timeline import Actor, Kind
 from oncall.models import User
 
@@ -35,8 +35,7 @@ def acknowledge(incidents: Sequence[Incident], *, by: Actor, now: datetime) -> l
         }
         batch.move(same, Kind.ACKNOWLEDGE, has_it)
     runs.halt(moving)
-    for incident in moving:
-        _inform(incident, live.get(incident.pk), Execution.Reason.ACCEPTED, but=by.user, now=now)
+    paging.inform(moving, live, Execution.Reason.ACCEPTED, but=by.user, now=now)
     return batch.done()
 
 
@@ -75,8 +74,7 @@ def resolve(
         over["firing"] = False
     facts = {"resolution": resolution} if resolution else {}
     batch.move(moving, Kind.CLOSE if still_firing else Kind.RESOLVE, over, facts)
-    for incident in moving:
-        _inform(incident, live.get(incident.pk), Execution.Reason.RESOLVED, but=by.user, now=now)
+    paging.inform(moving, live, Execution.Reason.RESOLVED, but=by.user, now=now)
     runs.end(moving, now=now)
     return batch.done()
 
@@ -102,8 +100,3 @@ def _become_assignee(incidents: Sequence[Incident], user: User, now: datetime) -
     Assignment.objects.bulk_create(
         [Assignment(incident=i, user=user, assigned_by=user, assigned_at=now) for i in incidents], ignore_conflicts=True
     )
-
-
-def _inform(incident: Incident, run: Run | None, reason: Execution.Reason, *, but: User | None, now: datetime) -> None:
-    if run is not None:
-        paging.inform(incident, run, reason, but=but, now=now)
