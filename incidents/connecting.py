@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from config.problems import FieldError, Invalid
 from destinations import connectors
 from destinations.base import kinds
+from destinations.connectors import SET
 from incidents.models import Connection, Severity
 from incidents.routing import EVENT_WORDS, our_severity
 
@@ -133,7 +134,9 @@ def _risk(connection: Connection) -> Iterable[FieldError]:
 
 
 def _settings(connection: Connection) -> Iterable[FieldError]:
-    connection.settings = _checked(connection, connection.settings, "settings")
+    kept = _stored(connection).settings
+    given = {name: kept.get(name) if value == SET else value for name, value in connection.settings.items()}
+    connection.settings = _checked(connection, given, "settings")
     return []
 
 
@@ -141,6 +144,7 @@ def _rules(connection: Connection) -> Iterable[FieldError]:
     """Each rule: `events`, a list of classes ([]: any), and what the kind is told for them; the first match counts."""
     faults: list[FieldError] = []
     cleaned = []
+    stored = {tuple(rule["events"]): rule for rule in reversed(_stored(connection).routing_rules)}
     for place, rule in enumerate(connection.routing_rules):
         path = f"routing_rules.{place}"
         if not isinstance(rule, Mapping) or not isinstance(rule.get("events", []), list):
@@ -148,15 +152,38 @@ def _rules(connection: Connection) -> Iterable[FieldError]:
             continue
         patterns, wrong = _patterns(f"{path}.events", rule.get("events", []))
         faults.extend(wrong)
-        given = {name: value for name, value in rule.items() if name != "events"}
-        if not given:
-            faults.append(_fault(path, "Say what is different for these classes, such as the routing key."))
+        kept = stored.get(tuple(patterns), {})
+        given = {name: kept.get(name) if value == SET else value for name, value in rule.items() if name != "events"}
         try:
-            cleaned.append({"events": patterns, **_checked(connection, given, path, only_given=True)})
+            told = _checked(connection, given, path, only_given=True)
         except Invalid as exc:
             faults.extend(exc.errors)
+            continue
+        if not told:
+            faults.append(_fault(path, "Say what is different for these classes, such as the routing key."))
+        cleaned.append({"events": patterns, **told})
     connection.routing_rules = cleaned
     return faults
+
+
+def shown(connection: Connection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the connector's own settings and the routing rules as they may be seen: secrets only say that they are set.
+
+    Sent back like that, a secret stays: in a rule, that of the first stored rule with the same classes.
+    """
+    kind = kinds().get(connection.connector.kind)
+    secret = kind.secret_fields if kind else frozenset()
+
+    def masked(given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: SET if name in secret else value for name, value in given.items()}
+
+    return masked(connection.settings), [masked(rule) for rule in connection.routing_rules]
+
+
+def _stored(connection: Connection) -> Connection:
+    """Return the connection as it is in the database; a new one has nothing there."""
+    held = None if connection.pk is None else Connection.objects.filter(pk=connection.pk).first()
+    return held or Connection()
 
 
 def _checked(
@@ -167,11 +194,9 @@ def _checked(
     form = kind.settings_form if kind else None
     if form is None:
         if given:
-            raise Invalid(
-                _fault(path, f"{connection.connector.name} takes no settings of its own here.", "unknown_field")
-            )
+            detail = f"{connection.connector} takes no settings of its own here."
+            raise Invalid(_fault(path, detail, "unknown_field"))
         return {}
     checked = connectors.check(form, given, path)
-    return {
-        name: value for name, value in checked.items() if value not in (None, "") and (name in given or not only_given)
-    }
+    wanted = set(given) if only_given else set(checked)
+    return {name: value for name, value in checked.items() if name in wanted and value not in (None, "")}

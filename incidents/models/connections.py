@@ -3,6 +3,7 @@
 from django.db import models
 
 from config.records import Record
+from config.secrets import EncryptedJSONField
 from destinations.models import Connector
 from incidents.models.severity import Severity
 from incidents.models.sources import AlertSource
@@ -31,12 +32,12 @@ class Connection(Record):
     min_severity = models.CharField(max_length=8, choices=Severity.choices, blank=True)
     min_risk_score = models.FloatField(null=True, blank=True)
     severity_mapping = models.JSONField(default=dict, blank=True)  # our four words -> the target's
-    routing_rules = models.JSONField(
+    routing_rules = EncryptedJSONField(  # [{"events": [classes], "routing_key": ...}], first match; keys are secrets
         default=list, blank=True
-    )  # [{"events": [classes], "routing_key": ...}], first match
+    )
     runbook_links = models.JSONField(default=dict, blank=True)  # class -> address
     include_metadata = models.BooleanField(default=True)
-    settings = models.JSONField(default=dict, blank=True)  # per kind
+    settings = EncryptedJSONField(default=dict, blank=True)  # per kind; routing keys are secrets
 
     class Meta:
         ordering = ["id"]

@@ -1,0 +1,1 @@
+"""The console's pages of alerting: alert sources, alert destinations, connections, deliveries."""
