@@ -225,6 +225,7 @@ UNFOLD: dict[str, Any] = {
     },
 }
 AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_TEMPLATE = "console/locked.html"
 
 # --- Texts, times, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

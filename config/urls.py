@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from config import health, metrics
+from config import console, health, metrics
 
 handler400 = "config.problems.bad_request"
 handler404 = "config.problems.page_not_found"
@@ -19,5 +20,7 @@ urlpatterns = [
     path("api/v1/", include("oncall.urls")),
     re_path(r"^api/schema/?$", SpectacularJSONAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    re_path(r"^admin/?$", RedirectView.as_view(url="/"), name="old-admin"),
+    path("banners/", console.live_banners, name="console-banners"),
     path("", admin.site.urls),
 ]

@@ -1,0 +1,1 @@
+"""What the templates of all floors speak with."""
