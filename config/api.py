@@ -243,9 +243,10 @@ class Resource(Endpoint, viewsets.GenericViewSet[Any]):
 
     def demand_on(self, values: Any, thing: models.Model | None = None) -> None:
         """Raise Problem permission_denied unless the caller may have it as it will be: in that team, of that person."""
-        columns = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        columns = [field.name for field in self.model._meta.concrete_fields if field.is_relation]
         named = {name: getattr(thing, name) for name in columns} if thing is not None else {}
-        wanted = self.model(**{**named, **{name: value for name, value in dict(values).items() if name in columns}})
+        named.update({name: value for name, value in dict(values).items() if name in columns})
+        wanted = self.model(pk=thing.pk if thing is not None else None, **named)
         access.demand(self.request, access.permission_for(self, self.model), wanted)
 
     def trail(self, thing: Any) -> dict[str, Any]:

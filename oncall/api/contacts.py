@@ -115,9 +115,9 @@ class ContactMethodViewSet(Resource):
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, id: str) -> Response:  # noqa: A002
         """Prove the address by the code, or let an admin vouch for it."""
+        method, now = self.get_object(), timezone.now()
         given = VerifySerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        method, now = self.get_object(), timezone.now()
         if given.validated_data.get("vouch"):
             access.demand(request, "oncall.vouch_contactmethod", method)
             access.demand_scope(request, "admin")

@@ -13,6 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from config import audit
 from config.api import UUID, action, actor_of
 from config.filters import Filter, Ids, Reference, Search
+from config.pagination import PAGE_PARAMETERS
 from config.problems import NotFound, invalid
 from config.serializers import Record
 from config.serializers import Reference as ReferenceField
@@ -29,6 +30,7 @@ FROM = OpenApiParameter("from", OpenApiTypes.DATETIME, description="Now without 
 UNTIL = OpenApiParameter(
     "until", OpenApiTypes.DATETIME, description="Two weeks after `from` without it; at most a year."
 )
+OVERRIDE_ORDERINGS = {"created_at": "created_at", "start": "start", "end": "end"}
 WHICH = OpenApiParameter("override", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The override's id.")
 
 
@@ -178,7 +180,7 @@ class ScheduleViewSet(DocumentResource):
     queryset = Schedule.objects.select_related("team")
     reading = frozenset({"preview"})
     scopes = {"preview": "read"}
-    parameters = {"on_call": ("at",), "shifts": ("from", "until"), "overrides": ("cursor", "page_size")}
+    parameters = {"on_call": ("at",), "shifts": ("from", "until"), "overrides": PAGE_PARAMETERS}
     action_permissions = {
         **dict.fromkeys(("on_call", "shifts", "preview", "overrides"), "oncall.view_schedule"),
         "add_override": "oncall.add_override",
@@ -247,7 +249,7 @@ class ScheduleViewSet(DocumentResource):
             raise references.as_problem(exc.faults) from exc
 
     @extend_schema(responses=OverrideSerializer(many=True), filters=False)
-    @action(detail=True, methods=["get"], url_name="overrides")
+    @action(detail=True, methods=["get"], orderings=OVERRIDE_ORDERINGS, ordering="created_at")
     def overrides(self, request: Request, id: str) -> Response:  # noqa: A002
         """Return the overrides of a schedule, the oldest first."""
         rows = Override.objects.filter(schedule=self.get_object()).select_related("user", "replaces", "created_by")
