@@ -12,6 +12,11 @@ MAX_EVENT_BYTES = 512 * 1024
 MAX_DESCRIPTION = 64 * 1024
 
 
+def too_large(size: int) -> FieldError:
+    """Return what is said of an event of so many bytes."""
+    return FieldError("event", "too_large", f"An event may have {MAX_EVENT_BYTES // 1024} KB; this has {size // 1024}.")
+
+
 class Draft:
     """Collects one event. The readers of a field never raise: they set it, put it aside, or note an error."""
 
@@ -90,12 +95,11 @@ class Draft:
         if rest:
             self.aside("images", rest)
 
-    def measure(self, size: int) -> None:
-        """Refuse an event of more than 512 KB, alone."""
+    def fits(self, size: int) -> bool:
+        """Refuse an event of more than 512 KB, alone; return whether it may be read."""
         if size > MAX_EVENT_BYTES:
-            self.refuse(
-                "event", "too_large", f"An event may have {MAX_EVENT_BYTES // 1024} KB; this has {size // 1024}."
-            )
+            self.errors.append(too_large(size))
+        return size <= MAX_EVENT_BYTES
 
     def finish(self, raw: str) -> Event | Refused:
         """Return the event, or why it is refused. `raw` is its own part of the payload."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from incidents.sources.attachments import as_text
 from incidents.sources.base import Action, Event, Refused, Settings, register
-from incidents.sources.draft import Draft
+from incidents.sources.draft import MAX_EVENT_BYTES, Draft
 from incidents.sources.reading import Part, json_parts, kind_of
 from incidents.sources.severities import of_risk
 
@@ -36,14 +36,15 @@ curl {url} \\
 @register("events", label="Event API", path="/api/v1/events", paste=PASTE)
 def parse(body: bytes, headers: Mapping[str, str], settings: Settings) -> list[Event | Refused]:
     """Read one event or a list of 1 to 1000, in order. Raises Unreadable if the body is neither."""
-    return [event(part, settings) for part in json_parts(body, MOST_EVENTS)]
+    return [event(part, settings) for part in json_parts(body, MOST_EVENTS, MAX_EVENT_BYTES)]
 
 
 def event(part: Part, settings: Settings) -> Event | Refused:
     """Read one event in the native form."""
     draft = Draft(settings)
-    draft.measure(part.size)
     given = part.value
+    if not draft.fits(part.size):
+        return draft.finish(part.raw)
     if isinstance(given, dict):
         draft.fields["action"] = Action.TRIGGER
         draft.keep_details(given.get("details"))

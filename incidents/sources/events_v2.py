@@ -11,7 +11,7 @@ from typing import Any
 
 from incidents.sources.attachments import as_text
 from incidents.sources.base import Answer, Event, FieldError, Refused, Settings, Unreadable, register
-from incidents.sources.draft import Draft
+from incidents.sources.draft import MAX_EVENT_BYTES, Draft, too_large
 from incidents.sources.events_v2_faults import ACTIONS, UUID, faults_of
 from incidents.sources.reading import json_value
 
@@ -44,7 +44,6 @@ class Enqueue:
     errors: tuple[FieldError, ...]
     document: dict[str, Any]
     raw: str  # as JSON, without the key
-    size: int
 
 
 @register("pagerduty", label="PagerDuty Events API v2", path="/v2/enqueue", paste=PASTE)
@@ -58,6 +57,8 @@ def read(body: bytes, headers: Mapping[str, str]) -> Enqueue:
 
     Raises Unreadable if it is no JSON object: answer_unreadable().
     """
+    if len(body) > MAX_EVENT_BYTES:  # nothing of it is read, not even the key
+        return Enqueue("", (too_large(len(body)),), {}, "")
     document = json_value(body)
     if not isinstance(document, dict):
         raise Unreadable("The body is not a JSON object.")
@@ -68,7 +69,6 @@ def read(body: bytes, headers: Mapping[str, str]) -> Enqueue:
         errors=tuple(faults_of(key, document)),
         document=document,
         raw=json.dumps(kept, ensure_ascii=False),
-        size=len(body),
     )
 
 
@@ -76,7 +76,6 @@ def event(request: Enqueue, settings: Settings) -> Event | Refused:
     """Return the event of a request; its severity may be changed by the source's own map."""
     draft = Draft(settings)
     draft.errors.extend(request.errors)
-    draft.measure(request.size)
     key = request.document.get("dedup_key")
     draft.dedup_key(key if isinstance(key, str) else "")
     if not draft.errors:

@@ -20,7 +20,7 @@ MAX_DIGITS = 4300  # of a whole number: Python turns no longer one into text or 
 _BLANK = re.compile(r"[ \t\n\r]*")
 _HARMFUL_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _HARMFUL = re.compile(r"[\x00\ud800-\udfff]")
-_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)', re.DOTALL)
+_STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.DOTALL)
 
 
 class TooLarge(ValueError):
@@ -31,7 +31,7 @@ class TooLarge(ValueError):
 class Part:
     """One value of a payload, and the text it was read from."""
 
-    value: Any
+    value: Any  # not looked into if it is larger than its limit
     raw: str
     size: int  # bytes as received
 
@@ -65,22 +65,22 @@ def _inflated(body: bytes, encoding: str, limit: int) -> bytes:
 def json_value(body: bytes) -> Any:
     """Return the one JSON value of a body. Raises Unreadable with the position of what is wrong."""
     text = _decoded(body)
-    part, end = _part(text, _after_blanks(text, 0))
+    part, end = _part(text, _after_blanks(text, 0), len(body))
     _expect_end(text, end)
     return part.value
 
 
-def json_parts(body: bytes, most: int) -> list[Part]:
+def json_parts(body: bytes, most: int, largest: int) -> list[Part]:
     """Return the elements of a JSON list of 1 to `most`, or the one object that came alone, each with its own text.
 
-    Raises Unreadable: not UTF-8, not JSON (with line and column), nested too deep, an empty list or one too long,
-    and a body that is neither.
+    An element of more than `largest` bytes is not looked into: the caller is to refuse it. Raises Unreadable: not
+    UTF-8, not JSON (with line and column), nested too deep, an empty list or one too long, and what is neither.
     """
     text = _decoded(body)
     start = _after_blanks(text, 0)
     if text[start : start + 1] == "[":
-        return list(_elements(text, start, most))
-    part, end = _part(text, start)
+        return list(_elements(text, start, most, largest))
+    part, end = _part(text, start, largest)
     _expect_end(text, end)
     if not isinstance(part.value, dict):
         raise Unreadable(f"The body is {kind_of(part.value)}. Send one event as an object, or a list of 1 to {most}.")
@@ -115,12 +115,12 @@ def _decoded(body: bytes) -> str:
     return text
 
 
-def _elements(text: str, start: int, most: int) -> Iterator[Part]:
+def _elements(text: str, start: int, most: int, largest: int) -> Iterator[Part]:
     at = _after_blanks(text, start + 1)
     if text[at : at + 1] == "]":
         raise Unreadable(f"The list is empty. Send 1 to {most} events.")
     for _ in range(most):
-        part, end = _part(text, at)
+        part, end = _part(text, at, largest)
         yield part
         at = _after_blanks(text, end)
         follows = text[at : at + 1]
@@ -132,14 +132,17 @@ def _elements(text: str, start: int, most: int) -> Iterator[Part]:
     raise Unreadable(f"The list holds more than {most} events. Send at most {most} at a time.")
 
 
-def _part(text: str, start: int) -> tuple[Part, int]:
+def _part(text: str, start: int, largest: int) -> tuple[Part, int]:
     value, end = _scanned(text, start)
     raw = text[start:end]
+    size = end - start if raw.isascii() else len(raw.encode())
+    if size > largest:
+        return Part(value, raw, size), end
     if raw.count("{") + raw.count("[") > MAX_DEPTH and _too_deep(value):
         raise _nested_too_deep()
     if "\\u" in raw and _HARMFUL_ESCAPE.search(raw):
         value = _cleaned(value)
-    return Part(value, raw, end - start if raw.isascii() else len(raw.encode())), end
+    return Part(value, raw, size), end
 
 
 def _scanned(text: str, start: int) -> tuple[Any, int]:

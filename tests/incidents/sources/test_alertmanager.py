@@ -155,12 +155,11 @@ def test_what_is_no_notification(body: bytes) -> None:
         parse(body, {}, Settings())
 
 
-def test_a_long_group_key_is_not_copied_to_every_event() -> None:
-    events = read(
-        {"alerts": [{"fingerprint": str(i)} for i in range(50)], "groupKey": "g" * 100_000, "routeLabels": "r" * 5000}
-    )
+def test_what_a_group_shares_is_copied_to_its_events_within_a_limit() -> None:
+    long = {f"n{number}": "r" * 1000 for number in range(50)}
+    events = read({"alerts": [{"fingerprint": str(i)} for i in range(50)], "groupKey": "g" * 100_000, **long})
     assert {len(event.details["groupKey"]) for event in events} == {243}
-    assert "routeLabels" not in events[0].details
+    assert {len(event.details) for event in events} == {1 + 8}
 
 
 def test_more_alerts_than_can_be_read_are_told() -> None:

@@ -71,12 +71,12 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 
 
 def test_each_element_keeps_its_own_text_and_size() -> None:
-    parts = json_parts('\n[ {"a": "é"} ,\n\t{"b": [1, 2]}]\n'.encode(), most=2)
+    parts = json_parts('\n[ {"a": "é"} ,\n\t{"b": [1, 2]}]\n'.encode(), most=2, largest=99)
     assert [(part.value, part.raw, part.size) for part in parts] == [
         ({"a": "é"}, '{"a": "é"}', 11),
         ({"b": [1, 2]}, '{"b": [1, 2]}', 13),
     ]
-    assert [part.raw for part in json_parts(b' {"a": 1}\n', most=2)] == ['{"a": 1}']
+    assert [part.raw for part in json_parts(b' {"a": 1}\n', most=2, largest=99)] == ['{"a": 1}']
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_each_element_keeps_its_own_text_and_size() -> None:
 )
 def test_a_list_that_cannot_be_taken_says_why(body: bytes, says: str) -> None:
     with pytest.raises(Unreadable) as refusal:
-        json_parts(body, most=2)
+        json_parts(body, most=2, largest=99)
     assert says in str(refusal.value)
 
 
 @given(st.lists(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists), min_size=1, max_size=9))
 def test_elements_are_those_of_the_list(values: list[object]) -> None:
     body = json.dumps(values).encode()
-    assert [part.value for part in json_parts(body, most=9)] == json_value(body)
+    assert [part.value for part in json_parts(body, most=9, largest=10**6)] == json_value(body)
 
 
 def test_packed_bodies_are_unpacked_within_the_limit() -> None:
