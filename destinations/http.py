@@ -5,6 +5,7 @@ place what an answer means, and never repeats an address: many of them hold a se
 """
 
 import json
+import logging
 import re
 import ssl
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
-from requests.certs import where
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -28,6 +29,8 @@ from destinations import addresses
 from destinations.addresses import NoConnection
 from destinations.base import Outcome, Result
 from destinations.deadline import Deadline
+
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold whole addresses, which may be secrets
 
 MOST_BYTES = 64 * 1024  # of an answer
 EXCERPT = 500  # characters of an answer that are kept
@@ -102,6 +105,9 @@ def call(
                 allow_redirects=False,
                 timeout=timeout.total_seconds(),
             )
+            if deadline.over:  # within the headers: what came of them is not to be relied on
+                response.close()
+                raise TimeoutError
             answer = _read(response)
         except NoConnection as exc:
             return Answer(result=exc.result)
@@ -232,7 +238,7 @@ def _tls_reason(exc: BaseException) -> str:
 @lru_cache(maxsize=4)
 def _trust(bundle: str) -> ssl.SSLContext:
     """Return whom TLS trusts: the usual authorities and, if named, one's own. Reading them is slow, so it is kept."""
-    context = ssl.create_default_context(cafile=where())
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     if bundle:
         try:
             context.load_verify_locations(cafile=bundle)

@@ -31,7 +31,7 @@ NAMES = {"localhost", "", None, socket.gethostname()}
 def _guard(event: str, args: tuple[Any, ...]) -> None:
     if event == "socket.connect" and isinstance(args[1], tuple) and not _loopback(args[1][0]):
         raise OSError(errno.ENETUNREACH, f"the network is shut off in tests: {args[1][0]}")
-    if event == "socket.getaddrinfo" and args[0] not in NAMES and not _numeric(args[0]):
+    if event == "socket.getaddrinfo" and args[0] not in NAMES and not _numeric(args[0]) and not _old_form(args[0]):
         raise socket.gaierror(socket.EAI_NONAME, "names are not looked up in tests")
 
 
@@ -39,6 +39,15 @@ def _numeric(host: str | bytes) -> bool:
     try:
         ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
     except ValueError:
+        return False
+    return True
+
+
+def _old_form(host: str | bytes) -> bool:
+    """Whether it is an IPv4 address as inet_aton(3) reads it: 127.1, 0x7f000001, 2130706433."""
+    try:
+        socket.inet_aton(host.decode() if isinstance(host, bytes) else host)
+    except OSError:
         return False
     return True
 

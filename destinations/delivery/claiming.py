@@ -34,6 +34,7 @@ class Slots:
 
     pages: int
     others: int
+    most: int = 1000  # of both together
     pages_by_kind: Mapping[str, int] = field(default_factory=dict)
     others_by_kind: Mapping[str, int] = field(default_factory=dict)  # without a connector: system mails
 
@@ -52,14 +53,34 @@ def claim(slots: Slots, now: datetime) -> list[Task]:
     while _anything_to_do(now):
         with transaction.atomic():
             take_back_lost(now)
-            chosen = _pages(slots, now) + _unconnected(slots, now)
-            claimed = _claim(chosen, now)
-            claimed += _in_turns(slots.others - sum(row.priority != PAGE for row in claimed), now)
-            tasks = _tasks(claimed, now)
-        if tasks or not chosen:
+            catch = _Catch(now)
+            catch.take(_pages(slots, now))
+            room = min(slots.others, slots.most - len(catch.rows))
+            pages = len(catch.rows)
+            catch.take(_unconnected(room, slots, now))
+            _take_turns(catch, room + pages)
+            tasks = _tasks(catch.rows, now)
+        if tasks or not catch.dropped:
             return tasks
         # all that was chosen is not wanted any more: what stood behind it has its turn
     return []
+
+
+class _Catch:
+    """The rows claimed in one transaction."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.rows: list[Delivery] = []
+        self.dropped = 0  # chosen, but not wanted any more or not to be read
+
+    def take(self, pks: Sequence[int]) -> None:
+        """Lease these rows, which are locked, but for those that are not wanted any more."""
+        if pks:
+            wanted = _wanted(_read(pks, self.now), self.now)
+            taken = _lease(wanted, self.now) if wanted else []
+            self.rows += taken
+            self.dropped += len(pks) - len(taken)
 
 
 def _anything_to_do(now: datetime) -> bool:
@@ -84,13 +105,14 @@ def _locked(rows: QuerySet[Delivery]) -> list[tuple[int, str]]:
 def _pages(slots: Slots, now: datetime) -> list[int]:
     """Choose pages; one kind never takes every hand, so that a dead mail server does not hold up the phones."""
     most = max(1, settings.SEND_THREADS * 3 // 4)
-    return _by_kind(_due(now).filter(priority=PAGE), slots.pages, slots.pages_by_kind, most)
+    room = min(slots.pages, slots.most)
+    return _by_kind(_due(now).filter(priority=PAGE), room, slots.pages_by_kind, most)
 
 
-def _unconnected(slots: Slots, now: datetime) -> list[int]:
+def _unconnected(room: int, slots: Slots, now: datetime) -> list[int]:
     """Choose messages that are no pages and go the installation's own way, such as mails to the admins."""
     rows = _due(now).filter(connector=None).exclude(priority=PAGE)
-    return _by_kind(rows, slots.others, slots.others_by_kind, settings.CONNECTOR_CONCURRENCY)
+    return _by_kind(rows, room, slots.others_by_kind, settings.CONNECTOR_CONCURRENCY)
 
 
 def _by_kind(rows: QuerySet[Delivery], room: int, under_way: Mapping[str, int], most: int) -> list[int]:
@@ -107,17 +129,14 @@ def _by_kind(rows: QuerySet[Delivery], room: int, under_way: Mapping[str, int], 
     return chosen
 
 
-def _in_turns(room: int, now: datetime) -> list[Delivery]:
-    """Claim one row of each connector that has one, then a second of each, until nothing or no room is left."""
-    claimed: list[Delivery] = []
+def _take_turns(catch: _Catch, most: int) -> None:
+    """Take one row of each connector that has one, then a second of each, until nothing is left or `most` are caught."""
     for _ in range(settings.CONNECTOR_CONCURRENCY):
-        if len(claimed) >= room:
+        room = most - len(catch.rows)
+        chosen = _one_of_each_connector(room, catch.now) if room > 0 else []
+        if not chosen:
             break
-        turn = _claim(_one_of_each_connector(room - len(claimed), now), now)
-        if not turn:
-            break
-        claimed += turn
-    return claimed
+        catch.take(chosen)
 
 
 def _one_of_each_connector(room: int, now: datetime) -> list[int]:
@@ -138,11 +157,8 @@ def _one_of_each_connector(room: int, now: datetime) -> list[int]:
     return [pk for pk, _ in _locked(heads)]
 
 
-def _claim(pks: Sequence[int], now: datetime) -> list[Delivery]:
-    """Drop what is not wanted any more, lease the rest, and return it. The rows are locked."""
-    rows = _wanted(_read(pks, now), now) if pks else []
-    if not rows:
-        return []
+def _lease(rows: list[Delivery], now: datetime) -> list[Delivery]:
+    """Begin an attempt of each of these rows and return those that are ours."""
     holder, until = new_holder(), now + settings.SEND_LEASE
     mine = Delivery.objects.filter(pk__in=[row.pk for row in rows], state=State.QUEUED)
     taken = mine.update(state=State.SENDING, lease_by=holder, lease_until=until, tries=F("tries") + 1, updated_at=now)

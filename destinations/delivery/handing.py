@@ -72,6 +72,8 @@ def _forms(text: str, secret: bool) -> Iterator[str]:
         yield text
         yield parts.query
         yield parts.password or ""
+        if secret:
+            yield from (part for part in parts.path.split("/") if len(part) >= 8)
         if len(parts.path) > 1:
             yield f"{parts.path}?{parts.query}" if parts.query else parts.path
 

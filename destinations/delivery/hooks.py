@@ -35,12 +35,17 @@ def unwanted(rows: Sequence[Delivery], now: datetime) -> dict[int, str]:
 
 def tell_settled(rows: Sequence[Delivery], now: datetime) -> None:
     """Tell the higher floors; one that breaks must not have the message sent for ever, so it is only logged."""
-    for row in rows:
-        for tell in settled:
-            try:
-                with transaction.atomic():
+    if not settled or not rows:
+        return
+    try:
+        with transaction.atomic():
+            for row in rows:
+                for tell in settled:
                     tell(row, now)
-            except DatabaseError:
-                raise
-            except Exception:
-                logger.exception("settled failed delivery=%s state=%s", row.pk, row.state)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("settled failed deliveries=%s", [row.pk for row in rows])
+        if len(rows) > 1:  # all of it was undone: tell them one by one, so that only the one that breaks goes untold
+            for row in rows:
+                tell_settled([row], now)

@@ -56,14 +56,15 @@ class Hands:
         """How many messages are being handed over."""
         return self.pages_by_kind.total() + self.busy_others
 
-    def slots(self, limit: int | None = None, *, others: bool = True) -> Slots:
+    def slots(self, limit: int = 1000, *, others: bool = True) -> Slots:
         """Return how much more can be taken, at most `limit` rows."""
-        pages = settings.SEND_THREADS - self.pages_by_kind.total()
-        rest = settings.SEND_THREADS - self.busy_others if others else 0
-        if limit is not None:
-            pages = min(pages, limit)
-            rest = min(rest, limit - pages)
-        return Slots(pages=pages, others=rest, pages_by_kind=self.pages_by_kind, others_by_kind=self.others_by_kind)
+        return Slots(
+            pages=settings.SEND_THREADS - self.pages_by_kind.total(),
+            others=settings.SEND_THREADS - self.busy_others if others else 0,
+            most=limit,
+            pages_by_kind=self.pages_by_kind,
+            others_by_kind=self.others_by_kind,
+        )
 
     def take(self, tasks: Sequence[Task]) -> None:
         """Begin to hand these over."""
