@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import IO, Protocol
@@ -78,14 +77,11 @@ class Lane:
 class Worker(Protocol):
     """What a resident job is made of."""
 
-    def start(self) -> None:
-        """Begin to work."""
-
     def wake(self) -> None:
-        """Look at once."""
+        """Begin to work, the first time; look at once."""
 
-    def stop(self, timeout: timedelta) -> bool:
-        """Take nothing new and finish what is in hand; say whether that was done in time."""
+    def stop(self, timeout: float) -> bool:
+        """Take nothing new and finish what is in hand within so many seconds; say whether that was done."""
         ...
 
 
@@ -95,7 +91,6 @@ class Resident:
     def __init__(self, job: celery.Job) -> None:
         self.path = job.path
         self.worker: Worker = import_string(job.resident)()
-        self.worker.start()
 
     def ask(self) -> None:
         """Let it look at once."""
@@ -216,7 +211,7 @@ class Engine:
     def _finish(self, clock: threading.Thread) -> None:
         until = time.monotonic() + GRACE_SECONDS
         for resident in self.residents.values():
-            resident.worker.stop(timedelta(seconds=until - time.monotonic()))
+            resident.worker.stop(until - time.monotonic())
         for thread in [clock, *(lane.thread for lane in self.lanes.values())]:
             for lane in self.lanes.values():
                 lane.ask()  # so that a thread that waits looks at `stopping`

@@ -23,7 +23,6 @@ logger = logging.getLogger("config.supervisor")
 GRACE_SECONDS = 24.0  # from the signal to stop until whatever is left is killed
 STEADY_SECONDS = 10.0  # a part that lived this long is restarted at once when it dies
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # before a part that keeps dying is tried again
-SUPERVISED = "TOCSIN_SUPERVISED"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -51,13 +50,13 @@ class Part:
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             self.command,
-            env={**os.environ, SUPERVISED: "1"},
             stdin=subprocess.DEVNULL,
             preexec_fn=self._tie,  # noqa: PLW1509 - there are no threads here
         )
 
     def _tie(self) -> None:
         follow_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent tells the parts
         if os.getppid() != self.parent:  # it died before the tie was made
             os._exit(1)
 
@@ -110,9 +109,14 @@ class Supervisor:
         return self._end()
 
     def _answers(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            return probe.connect_ex(self.ready) == 0
+        try:
+            with socket.create_connection(
+                self.ready, 0.5
+            ) as probe:  # the port is open before the application is loaded
+                probe.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return b" 200 " in probe.recv(100)
+        except OSError:
+            return False
 
     def _end(self) -> int:
         alive = [part.process for part in self.parts if part.process and part.process.poll() is None]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,10 @@ def asks_the_database(now: datetime, limit: int) -> int:
 class Standing:
     """A resident worker."""
 
-    def start(self) -> None:
-        ran.put(("standing started", time.monotonic()))
-
     def wake(self) -> None:
         ran.put(("standing woken", time.monotonic()))
 
-    def stop(self, timeout: timedelta) -> bool:
+    def stop(self, timeout: float) -> bool:
         ran.put(("standing stopped", time.monotonic()))
         return True
 
@@ -179,7 +176,6 @@ def test_a_clock_that_is_set_back_an_hour_does_not_stop_the_jobs() -> None:
 def test_a_resident_is_woken_and_stopped() -> None:
     with running(job("quick", resident=HERE + "Standing", first=HERE + "noted_first")):
         then("first")
-        then("standing started")
         then("standing woken")
         wake(HERE + "quick")
         then("standing woken")
