@@ -1,11 +1,13 @@
 """The ways in which tools write a point in time."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))  # below this, so many microseconds: s, ms, microseconds
+_ZONE_TWICE = re.compile(r"[+-]\d\d:?\d\d[Zz]\Z")  # 04:47:00+01:00Z: PagerDuty's Python client
 _NANOSECONDS_BELOW = 10**20
 
 
@@ -41,6 +43,8 @@ def _written(text: str) -> datetime | None:
 
 
 def _spelled(text: str) -> datetime | None:
+    if _ZONE_TWICE.search(text):
+        return _written(text[:-1])
     try:
         seconds = float(text)
     except ValueError:

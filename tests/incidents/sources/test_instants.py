@@ -21,6 +21,7 @@ SECONDS = int(NIGHT.timestamp())
         "2026-11-20T22:47:00.000000000-05:00",  # nine digits
         "2026-11-21T03:47:00",  # no zone: UTC
         "20261121T034700Z",
+        "2026-11-21T04:47:00.000000+01:00Z",  # PagerDuty's Python client says it twice
         "Sat, 21 Nov 2026 04:47:00 +0100",  # RFC 5322
         SECONDS,
         str(SECONDS),
@@ -49,6 +50,7 @@ def test_no_instant(value: object) -> None:
         "2026-13-01T00:00:00Z",
         "2026-02-30",
         "9" * 64,
+        "2026-11-21T04:47:00+01:00ZZ" + "Z" * 30,
         "x" * 100_000,
         "9999-12-31T23:59:59-05:00",  # beyond the last year there is
         "nan",
