@@ -1,10 +1,10 @@
-"""Who calls, whether they may, and how often. Every door asks here; the answers about people come from the auth backend.
+"""Who calls, whether they may, and how often. Every door asks here, and the auth backend answers.
 
 This module is named by settings and loaded with the framework's views: it must not import them.
 """
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from django.contrib import auth
 from django.core.cache import cache
@@ -62,7 +62,7 @@ def permission_for(view: Any, model: type[Model]) -> str:
     return f"{model._meta.app_label}.{VERBS.get(view.action, 'change')}_{model._meta.model_name}"
 
 
-def demand(request: Request, permission: str, thing: object) -> None:
+def demand(request: Request, permission: str, thing: Any) -> None:
     """Raise the Problem permission_denied unless the caller has this permission on a row, or anywhere on a model."""
     if not request.user.has_perm(permission, thing):
         raise Problem("permission_denied", 403, f"Your roles do not allow this ({permission}).", permission=permission)
@@ -70,7 +70,7 @@ def demand(request: Request, permission: str, thing: object) -> None:
 
 def demand_scope(request: Request, scope: str) -> None:
     """Raise the Problem permission_denied, naming the scope, if the caller's token lacks it."""
-    token: Bearer | None = request.auth
+    token = cast("Bearer | None", request.auth)
     if token is not None and not token.allows(scope):
         held = ", ".join(token.scopes) or "none"
         raise Problem(
@@ -82,9 +82,13 @@ def demand_scope(request: Request, scope: str) -> None:
 
 
 class HasScopedPermission(permissions.BasePermission):
-    """Signed in, within the token's scopes, and allowed by a role. A view says by `scopes` and `action_permissions` what it needs."""
+    """Signed in, within the token's scopes, and allowed by a role.
+
+    A view says what its actions need: `scopes`, `action_permissions`, and `row_permissions` where a row asks for less.
+    """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Whether the caller may use this address at all. Raises Problem permission_denied with what is missing."""
         if not request.user or not request.user.is_authenticated:
             return False
         safe = request.method in permissions.SAFE_METHODS
@@ -99,13 +103,14 @@ class HasScopedPermission(permissions.BasePermission):
         return True
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Model) -> bool:
+        """Whether the caller may do this to this row. Raises Problem permission_denied with what is missing."""
         named = getattr(view, "row_permissions", {}).get(getattr(view, "action", None))
         demand(request, named or permission_for(view, type(obj)), obj)
         return True
 
 
 class CallerThrottle(throttling.BaseThrottle):
-    """A fixed number of requests per caller and minute of the clock; held by the cache, so per process unless it is shared."""
+    """So many requests per caller and minute of the clock; per process, unless the cache is shared."""
 
     LIMIT = 6000
 
@@ -126,5 +131,5 @@ class CallerThrottle(throttling.BaseThrottle):
 
 def caller(request: Request) -> str:
     """Return a stable name of who calls: the token, else the user."""
-    token: Bearer | None = request.auth
+    token = cast("Bearer | None", request.auth)
     return f"token:{token.pk}" if token is not None else f"user:{request.user.pk}"

@@ -1,13 +1,13 @@
-"""What every REST view does: refuses what it does not know, runs a POST once, notices a change in between, keeps the trail.
+"""What every REST view does: refuses the unknown, runs a POST once, notices changes in between, keeps the trail.
 
-A resource says what it is (model, serializer, filters, orderings); what really happens is a verb of its domain, named in
-`add`, `change` and `remove`. Each write is one transaction with its line in the audit trail and its kept answer.
+A resource says what it is (model, serializer, filters, orderings); what really happens is a verb of its domain,
+named in `add`, `change` and `remove`. Each write is one transaction with its line in the trail and its kept answer.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import models, transaction
@@ -34,8 +34,7 @@ Handler = Callable[..., Response]
 
 def actor_of(request: Request) -> audit.Actor:
     """Return who calls, for the audit trail."""
-    token: access.Bearer | None = request.auth
-    user = request.user
+    token, user = cast("access.Bearer | None", request.auth), cast("Any", request.user)
     if token is None:
         return audit.Actor(user.username, str(user.uuid), "api")
     name = f"the service token {token.name}" if token.service else f"{user.username} with the token {token.name}"
@@ -67,6 +66,11 @@ class Endpoint(APIView):
         method = str(request.method).lower()
         if method in {"post", "put", "patch", "delete"} and self.act not in self.reading:
             setattr(self, method, self._written(getattr(self, method, self.http_method_not_allowed)))
+
+    @property
+    def caller(self) -> Any:
+        """Who calls, signed in: the user, of a type that only the floor above knows."""
+        return self.request.user
 
     @property
     def act(self) -> str:
@@ -199,7 +203,7 @@ class Resource(Endpoint, viewsets.GenericViewSet[Any]):
         return access.visible(self.request.user, super().get_queryset())
 
     def get_object(self) -> Any:
-        """Return the row named in the address. Raises NotFound, also for what is hidden, so that ids cannot be probed."""
+        """Return the row named in the address. Raises NotFound, also for what is hidden: ids cannot be probed."""
         key = self.kwargs[self.lookup_url_kwarg]
         thing = self.get_queryset().filter(**{self.lookup_field: key}).first()
         if thing is None:
@@ -210,7 +214,7 @@ class Resource(Endpoint, viewsets.GenericViewSet[Any]):
     def locked(self) -> Any:
         """Return the row, held until the transaction ends, if the caller has seen its present version (If-Match)."""
         thing = self.get_object()
-        type(thing)._default_manager.select_for_update().filter(pk=thing.pk).first()
+        models.QuerySet(self.model).select_for_update().filter(pk=thing.pk).first()
         thing = self.get_object()
         self.require_match(thing)
         return thing

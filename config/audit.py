@@ -42,7 +42,7 @@ class Secret:
 def record(
     actor: Actor, action: str, thing: models.Model, changes: Mapping[str, Any] | None = None, *, now: datetime
 ) -> AuditEntry:
-    """Add a line to the trail, in the caller's transaction. `changes` comes from `differences`, or is any JSON to be shown."""
+    """Add a line to the trail, in the caller's transaction. `changes`: of `differences`, or any JSON to be shown."""
     return AuditEntry.objects.create(
         at=now,
         actor=actor.name[:255],
@@ -71,7 +71,7 @@ def secrets_of(thing: models.Model) -> dict[str, Secret]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return field -> [before, after] for what differs; a changed secret shows as the mask on the sides where it is set."""
+    """Return field -> [before, after] for what differs; a changed secret shows as the mask where it is set."""
     return {
         name: [_shown(before.get(name)), _shown(after.get(name))]
         for name in dict.fromkeys([*before, *after])

@@ -46,12 +46,14 @@ class Choice(Filter):
         return [one[0] if isinstance(one, tuple | list) else str(one) for one in found]
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         for text in texts:
             if text not in self.known():
                 raise invalid(name, f"{text!r} is none of: {', '.join(self.known())}.", "invalid_choice")
         return super().condition(name, texts)
 
     def schema(self) -> dict[str, Any]:
+        """Return the schema of one value."""
         words = self.known()
         return {"type": "string", "enum": words} if words else {"type": "string"}
 
@@ -63,12 +65,14 @@ class Flag(Filter):
     null: bool = False
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         wanted = {flag(name, text) for text in texts}
         if self.null:
             return Q(**{f"{self.column}__isnull": not wanted.pop()}) if len(wanted) == 1 else Q()
         return Q(**{f"{self.column}__in": wanted})
 
     def schema(self) -> dict[str, Any]:
+        """Return the schema of one value."""
         return {"type": "boolean"}
 
 
@@ -79,6 +83,7 @@ class Reference(Filter):
     by: str = "name"
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         ids = [one for one in (as_uuid(text) for text in texts) if one is not None]
         return Q(**{f"{self.column}__uuid__in": ids}) | Q(**{f"{self.column}__{self.by}__in": list(texts)})
 
@@ -90,12 +95,14 @@ class Ids(Filter):
     column: str = "uuid"
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         ids = [as_uuid(text) for text in texts]
         if None in ids:
             raise invalid(name, "An id is a UUID.")
         return super().condition(name, [str(one) for one in ids])
 
     def schema(self) -> dict[str, Any]:
+        """Return the schema of one value."""
         return {"type": "string", "format": "uuid"}
 
 
@@ -106,12 +113,14 @@ class Since(Filter):
     sign: str = "gte"
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         try:
             return Q(**{f"{self.column}__{self.sign}": read_instant(texts[-1])})
         except ValueError as exc:
             raise invalid(name, str(exc)) from exc
 
     def schema(self) -> dict[str, Any]:
+        """Return the schema of one value."""
         return {"type": "string", "format": "date-time"}
 
 
@@ -123,6 +132,7 @@ class Search(Filter):
     columns: tuple[str, ...] = field(default=())
 
     def condition(self, name: str, texts: Sequence[str]) -> Q:
+        """Return the condition. Raises Invalid if a text is wrong."""
         found = Q()
         for text in texts:
             found &= Q(*[(f"{column}__icontains", text) for column in self.columns], _connector=Q.OR)
@@ -130,7 +140,7 @@ class Search(Filter):
 
 
 def _each_once(queryset: QuerySet[Any], condition: Q) -> Q:
-    return Q(pk__in=queryset.model._default_manager.filter(condition).values("pk"))
+    return Q(pk__in=QuerySet(queryset.model).filter(condition).values("pk"))
 
 
 def as_uuid(text: str) -> uuid.UUID | None:
@@ -149,7 +159,8 @@ class NamedFilters(BaseFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         """Return the narrowed list. Raises Invalid with every parameter that is wrong."""
         filters: dict[str, Filter] = getattr(view, "filters", {})
-        conditions, wrong = Q(), []
+        conditions = Q()
+        wrong: list[FieldError] = []
         for name, texts in request.query_params.lists():
             if name in filters:
                 try:

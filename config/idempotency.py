@@ -55,7 +55,8 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
 def begin(caller: str, key: str, request: str, *, now: datetime) -> Ticket | Answer:
     """Take the key, or return the answer kept under it. `request` is the fingerprint.
 
-    Raises Problem idempotency_key_reused (422) for another request, Conflict idempotency_in_progress (409) while the first runs.
+    Raises Problem idempotency_key_reused (422) for another request, Conflict idempotency_in_progress (409) while the
+    first runs.
     """
     mine = KeptAnswer(caller=caller, key=key, fingerprint=request, taken_at=now, holder=uuid.uuid4())
     KeptAnswer.objects.bulk_create([mine], ignore_conflicts=True)
@@ -74,7 +75,7 @@ def begin(caller: str, key: str, request: str, *, now: datetime) -> Ticket | Ans
 
 
 def finish(ticket: Ticket, answer: Answer) -> None:
-    """Store the answer: inside the transaction of the effect. Raises if the key was lost to another process meanwhile."""
+    """Store the answer, in the transaction of the effect. Raises Conflict if another process has the key now."""
     kept = KeptAnswer.objects.filter(pk=ticket.row, holder=ticket.holder, answer=None).update(
         answer={"status": answer.status, "headers": answer.headers, "body": answer.body}
     )

@@ -49,7 +49,7 @@ class AuditEntry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store it the first time; refuse afterwards."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("the audit trail is only ever added to")
         super().save(*args, **kwargs)
 

@@ -161,16 +161,16 @@ def _thawed(value: Any) -> Any:
 
 
 class KeysetPagination(pagination.BasePagination):
-    """`cursor`, `page_size`, `ordering`, `include_total` of every list; the view names its `orderings` and its `ordering`."""
+    """`cursor`, `page_size`, `ordering`, `include_total` of every list. The view names `orderings` and `ordering`."""
 
     orderings: ClassVar[dict[str, str]] = {"created_at": "created_at"}
 
-    def paginate_queryset(self, queryset: QuerySet[Model], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return the rows of the page that was asked for."""
         given = request.query_params
         size = page_size(given.get("page_size"))
         allowed = getattr(view, "orderings", self.orderings)
-        keys = keys_of(given.get("ordering") or getattr(view, "ordering", "created_at"), allowed)
+        keys = keys_of(str(given.get("ordering") or "") or getattr(view, "ordering", "created_at"), allowed)
         rest = sorted(
             (name, value) for name, values in given.lists() if name not in PAGE_PARAMETERS for value in values
         )
@@ -240,11 +240,14 @@ def page_size(text: str | None) -> int:
 def wrong_parameters(given: Mapping[str, str]) -> list[FieldError]:
     """Return what is wrong with a list's own parameters."""
     wrong: list[FieldError] = []
-    for check in (lambda: page_size(given.get("page_size")), lambda: flag("include_total", given.get("include_total"))):
-        try:
-            check()
-        except Invalid as exc:
-            wrong += exc.errors
+    try:
+        page_size(given.get("page_size"))
+    except Invalid as exc:
+        wrong += exc.errors
+    try:
+        flag("include_total", given.get("include_total"))
+    except Invalid as exc:
+        wrong += exc.errors
     return wrong
 
 

@@ -28,7 +28,8 @@ def names(header: str, tag: str) -> bool:
 def require_match(request: Request, tag: str, *, demanded: bool = False) -> None:
     """Let a change pass only if the caller has seen the present version.
 
-    Raises Problem version_mismatch (412) with the present ETag, precondition_required (428) if the header is demanded and missing.
+    Raises Problem version_mismatch (412) with the present ETag, precondition_required (428) if the header is demanded
+    and missing.
     """
     header = request.headers.get("If-Match")
     if header is None:

@@ -35,8 +35,8 @@ class FieldError:
     detail: str
 
 
-class Problem(Exception):  # noqa: N818  # the word of RFC 9457
-    """A refusal with facts. Raised by any module; `detail` tells a person what to do, `facts` become members of the answer."""
+class Problem(Exception):  # the word of RFC 9457
+    """A refusal, raised by any module: `detail` tells a person what to do, `facts` become members of the answer."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """The OpenAPI document: one Problem for every refusal, and the headers that all addresses share."""
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
@@ -56,10 +56,10 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
-class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]
+class ProblemAutoSchema(AutoSchema):
     """Documents what the conventions add to every address."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """Return the shared headers of this operation."""
         given = list(super().get_override_parameters())
         if self.method == "POST" and not self._reads():
@@ -70,9 +70,9 @@ class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]
             given.append(IF_NONE_MATCH)
         return given
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        component = ResolvedComponent(
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="config.problems.Problem"
         )
         self.registry.register_on_missing(component)
@@ -105,40 +105,44 @@ class ProblemAutoSchema(AutoSchema):  # type: ignore[misc]
         return getattr(self.view, "action", "") in getattr(self.view, "reading", ())
 
 
-class InstantSchema(OpenApiSerializerFieldExtension):  # type: ignore[misc]
+class InstantSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """An instant is a date-time."""
 
     target_class = "config.wire.InstantField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """Return the schema of the field."""
         return {"type": "string", "format": "date-time"}
 
 
-class ReferenceSchema(OpenApiSerializerFieldExtension):  # type: ignore[misc]
+class ReferenceSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """A reference is a name or an id."""
 
     target_class = "config.serializers.Reference"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """Return the schema of the field."""
         shown = "id" if self.target.by == "uuid" else self.target.by
         return {"type": "string", "description": f"The {shown}; the id is taken too." if shown != "id" else "The id."}
 
 
-class SessionSchema(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class SessionSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The browser's session."""
 
     target_class = "config.access.SessionAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return how a caller proves who it is."""
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
 
 
-class BearerSchema(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class BearerSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """An API token."""
 
     target_class = "oncall.tokens.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return how a caller proves who it is."""
         return {"type": "http", "scheme": "bearer"}

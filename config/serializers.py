@@ -1,7 +1,7 @@
-"""What REST's shapes share: `id` is the UUID, instants have one form, references go by name or id, nothing unknown is dropped."""
+"""What REST's shapes share: `id` is the UUID, instants have one form, references go by name, the unknown is refused."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import models
 from rest_framework import serializers
@@ -41,7 +41,7 @@ class Strict(serializers.Serializer[Any]):
 
 
 class Reference(serializers.RelatedField[Any, Any, str]):
-    """Another thing: taken by id or by the name it has, shown by name. One that the caller may not see does not exist."""
+    """Another thing: taken by id or by its name, shown by name. One that the caller may not see does not exist."""
 
     default_error_messages = {
         "does_not_exist": "There is no {what} called {given}.",
@@ -54,11 +54,12 @@ class Reference(serializers.RelatedField[Any, Any, str]):
 
     def get_queryset(self) -> models.QuerySet[Any]:
         """Return what the caller may see."""
-        queryset = super().get_queryset()
+        queryset: models.QuerySet[Any] = cast("models.QuerySet[Any]", super().get_queryset())
         request = self.context.get("request")
         return queryset if request is None else visible(request.user, queryset)
 
     def to_internal_value(self, data: Any) -> Any:
+        """Return the thing."""
         if not isinstance(data, str) or "\0" in data:
             self.fail("incorrect_type")
         queryset, key = self.get_queryset(), as_uuid(data)
@@ -70,6 +71,7 @@ class Reference(serializers.RelatedField[Any, Any, str]):
         return found
 
     def to_representation(self, value: Any) -> str:
+        """Return its name."""
         return str(getattr(value, self.by))
 
     def use_pk_only_optimization(self) -> bool:
@@ -78,7 +80,7 @@ class Reference(serializers.RelatedField[Any, Any, str]):
 
 
 class Record(Strict, serializers.ModelSerializer[M]):
-    """A row with a UUID; subclasses name their fields in Meta, `id`, `created_at` and `updated_at` come by themselves."""
+    """A row with a UUID. Meta names the fields; `id`, `created_at` and `updated_at` come by themselves."""
 
     serializer_related_field = Reference
     serializer_field_mapping = {

@@ -4,7 +4,7 @@ This module is named by settings and loaded with the framework's views: it must 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -39,12 +39,14 @@ class InstantField(serializers.Field[datetime, str, str, Any]):
     default_error_messages = {"invalid": "{reason}"}
 
     def to_internal_value(self, data: str) -> datetime:
+        """Return the instant, or raise ValidationError."""
         try:
             return read_instant(data if isinstance(data, str) else "")
         except ValueError as exc:
             self.fail("invalid", reason=str(exc))
 
     def to_representation(self, value: datetime) -> str:
+        """Return it as it goes over the wire."""
         return instant(value)
 
 
@@ -102,12 +104,13 @@ def deeper_than(value: Any, levels: int) -> bool:
 class AlwaysJson(negotiation.BaseContentNegotiation):
     """Answer in JSON whatever Accept says: there is nothing else to choose from."""
 
-    def select_parser(self, request: Request, parsers: list[parsers.BaseParser]) -> parsers.BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[parsers.BaseParser]) -> parsers.BaseParser | None:
         """Return the parser of the request's Content-Type, or None (415)."""
         return negotiation.DefaultContentNegotiation().select_parser(request, parsers)
 
     def select_renderer(
-        self, request: Request, renderers: list[renderers.BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[renderers.BaseRenderer], format_suffix: str | None = None
     ) -> tuple[renderers.BaseRenderer, str]:
         """Return the first renderer."""
-        return renderers[0], renderers[0].media_type
+        first = next(iter(renderers))
+        return first, first.media_type

@@ -77,7 +77,7 @@ class KindSerializer(serializers.Serializer[Any]):
     """One kind of destination."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field is named so
     group = serializers.CharField()
     blurb = serializers.CharField()
     help = serializers.CharField()

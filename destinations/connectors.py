@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db import transaction
@@ -12,6 +12,7 @@ from config.problems import FieldError, Invalid, invalid
 from destinations import base, delivery
 from destinations.models import Connector
 
+EMPTY: tuple[Any, ...] = (None, "", {}, [])
 SET = {"set": True}  # how a secret is shown; sent back, it keeps what is stored
 
 TYPES: tuple[tuple[type[forms.Field], str], ...] = (
@@ -62,7 +63,7 @@ def fill(connector: Connector, config: Mapping[str, Any]) -> None:
     checked = check(form_class, {**_kept(connector, config), **_new(config)})
     connector.config = {name: value for name, value in checked.items() if name not in kind.secret_fields}
     connector.secrets = {
-        name: value for name, value in checked.items() if name in kind.secret_fields and value not in (None, "")
+        name: value for name, value in checked.items() if name in kind.secret_fields and value not in EMPTY
     }
 
 
@@ -148,7 +149,7 @@ def _described(field: forms.Field, secret: bool) -> dict[str, Any]:
     if isinstance(field, forms.EmailField):
         told["format"] = "email"
     if isinstance(field, forms.ChoiceField):
-        words = [str(value) for value, _ in field.choices]
+        words = [str(value) for value, _ in cast("list[tuple[Any, Any]]", field.choices)]
         told.update({"items": {"type": "string", "enum": words}} if told["type"] == "array" else {"enum": words})
     limits = {"maxLength": "max_length", "minLength": "min_length", "minimum": "min_value", "maximum": "max_value"}
     told.update({word: getattr(field, name) for word, name in limits.items() if getattr(field, name, None) is not None})

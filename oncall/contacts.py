@@ -1,4 +1,4 @@
-"""How a person can be reached: adding a way, proving that it works, and the rules that come with the first one (N1, N2)."""
+"""How a person can be reached: adding a way, proving that it works, and the rules that come with the first (N1, N2)."""
 
 import hmac
 import secrets
@@ -14,6 +14,7 @@ from config import audit
 from config.problems import FieldError, Invalid, Problem, invalid
 from destinations import base, delivery
 from destinations.base import Message
+from destinations.connectors import EMPTY
 from destinations.delivery import Order
 from destinations.models import Connector, Delivery
 from oncall.models import ContactMethod, NotificationRule, Urgency, User
@@ -117,7 +118,7 @@ def verify(method: ContactMethod, code: str, *, now: datetime) -> None:
 
 
 def vouch(method: ContactMethod, *, by: User, actor: audit.Actor, now: datetime) -> None:
-    """Let an admin answer for an address in place of a code; the audit trail says so. The caller checks that `by` may."""
+    """Let an admin answer for an address in place of a code; the trail says so. The caller checks that `by` may."""
     with transaction.atomic():
         _believe(method, by, now)
         audit.record(actor, "vouched", method, {"address": [None, method.address]}, now=now)
@@ -137,7 +138,7 @@ def test(method: ContactMethod, *, now: datetime) -> base.Result:
 
 
 def usable_methods(users: Iterable[User]) -> dict[int, list[ContactMethod]]:
-    """Return each person's verified, working methods by the person's primary key, in one query; people without any are missing."""
+    """Return each person's verified, working methods by primary key, in one query. Who has none is missing."""
     methods = ContactMethod.objects.filter(
         user__in={user.pk for user in users}, verified_at__isnull=False, disabled_at=None
     )
@@ -147,8 +148,19 @@ def usable_methods(users: Iterable[User]) -> dict[int, list[ContactMethod]]:
     return found
 
 
+def able(users: Iterable[User], urgency: str = Urgency.HIGH) -> set[int]:
+    """Return the primary keys of those who have a rule of this urgency that leads somewhere (E7). One query."""
+    rules = NotificationRule.objects.filter(
+        user__in={user.pk for user in users},
+        urgency=urgency,
+        contact_method__verified_at__isnull=False,
+        contact_method__disabled_at=None,
+    )
+    return set(rules.values_list("user", flat=True))
+
+
 def reachable(user: User, urgency: str) -> list[tuple[NotificationRule, ContactMethod]]:
-    """Return the rules of an urgency that lead somewhere, first due first. Empty: this person cannot be reached (E7)."""
+    """Return the rules of an urgency that lead somewhere, first due first; none: not reachable (E7)."""
     rules = NotificationRule.objects.filter(
         user=user, urgency=urgency, contact_method__verified_at__isnull=False, contact_method__disabled_at=None
     )
@@ -174,7 +186,7 @@ def _place(method: ContactMethod, address: str, secret: Mapping[str, Any]) -> No
         raise Invalid(*_form_errors(form.errors.get_json_data()))
     method.address = kind.normal_address(str(form.cleaned_data["address"]))
     method.secret = {
-        name: value for name, value in form.cleaned_data.items() if name != "address" and value not in (None, "")
+        name: value for name, value in form.cleaned_data.items() if name != "address" and value not in EMPTY
     }
     taken = ContactMethod.objects.filter(user=method.user, kind=method.kind, address=method.address).exclude(
         pk=method.pk
@@ -218,7 +230,7 @@ def _code_order(method: ContactMethod, code: str, now: datetime) -> Order:
         message=Message(
             event="code",
             title=f"Your Tocsin code is {code}",
-            text=f"{code} is the code that proves to Tocsin that you read messages sent here. It is good for 15 minutes.\n"
+            text=f"{code} is the code that proves to Tocsin that you read what is sent here, good for 15 minutes.\n"
             "If you have not asked for it, ignore this message.",
         ),
         kind=method.kind,

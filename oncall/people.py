@@ -1,4 +1,4 @@
-"""People come, go and come back; they are never deleted, because the record of who was paged has to stay true (R16, R17)."""
+"""People come, go and come back. They are never deleted: the record of who was paged has to stay true (R16, R17)."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime

@@ -69,7 +69,7 @@ CONNECTORS = {"destinations.connector": "pk", "destinations.delivery": "connecto
 
 
 def ensure_roles(**_: Any) -> None:
-    """Make the groups that stand for the roles, where they are missing. After each migration, and harmless at any time."""
+    """Make the groups that stand for the roles where they are missing. Harmless at any time."""
     Group.objects.bulk_create([Group(name=name.capitalize()) for name in ROLES], ignore_conflicts=True)
 
 

@@ -38,7 +38,7 @@ def make(
 
 
 def preset(user: User, clear: str) -> Token:
-    """Let a text chosen by the operator be the token of `user` with all scopes, and no earlier preset one. For each start."""
+    """Let a text of the operator's choice be the token of `user` with all scopes, in place of an earlier such one."""
     if len(clear) < SHORTEST_PRESET or not clear.isprintable():
         raise invalid("token", f"A preset token has at least {SHORTEST_PRESET} printable characters.")
     Token.objects.filter(user=user, name=PRESET_NAME).exclude(token_hash=digest(clear)).delete()

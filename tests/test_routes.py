@@ -14,8 +14,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from destinations.models import Connector
-from oncall import roles, tokens
-from oncall.models import EscalationPolicy, NotificationRule, Override, Schedule, Team
+from oncall import tokens
+from oncall.models import ConnectorTeam, EscalationPolicy, NotificationRule, Override, Schedule, Team
 from tests.callers import bearer, person, way_to
 
 NOBODY: frozenset[str] = frozenset()
@@ -30,24 +30,48 @@ CRUD = {"list": S, "create": M, "retrieve": S, "partial_update": M, "destroy": M
 TABLE: dict[str, dict[str, frozenset[str]]] = {
     "TeamViewSet": CRUD,
     "UserViewSet": {
-        **{"list": ANY, "create": A, "retrieve": S, "partial_update": A, "destroy": A},
-        **{"deactivate": A, "reactivate": A},
+        "list": ANY,
+        "create": A,
+        "retrieve": S,
+        "partial_update": A,
+        "destroy": A,
+        "deactivate": A,
+        "reactivate": A,
     },
     "ContactMethodViewSet": {
-        **{"list": ANY, "create": ANY, "retrieve": M, "partial_update": M, "destroy": M},
-        **{"send_code": M, "verify": M, "test": M},
+        "list": ANY,
+        "create": ANY,
+        "retrieve": M,
+        "partial_update": M,
+        "destroy": M,
+        "send_code": M,
+        "verify": M,
+        "test": M,
     },
     "NotificationRuleViewSet": {"list": ANY, "create": ANY, "retrieve": M, "partial_update": M, "destroy": M},
     "TokenViewSet": {"list": ANY, "create": ANY, "retrieve": A, "destroy": A, "revoke": A, "rotate": A},
     "ScheduleViewSet": {
         **CRUD,
-        **{"on_call": S, "shifts": S, "preview": S, "overrides": S},
-        **{"add_override": R, "delete_override": M, "end_override": M},
+        "on_call": S,
+        "shifts": S,
+        "preview": S,
+        "overrides": S,
+        "add_override": R,
+        "delete_override": M,
+        "end_override": M,
     },
     "EscalationPolicyViewSet": {**CRUD, "sentences": S},
     "ConnectorViewSet": {
-        **{"list": R, "create": M, "retrieve": R, "partial_update": M, "destroy": M},
-        **{"kinds": R, "test": M, "try_out": M, "enable": M, "disable": M},
+        "list": R,
+        "create": M,
+        "retrieve": R,
+        "partial_update": M,
+        "destroy": M,
+        "kinds": R,
+        "test": M,
+        "try_out": M,
+        "enable": M,
+        "disable": M,
     },
 }
 OPEN = {"SpectacularJSONAPIView", "SpectacularSwaggerSplitView", "Metrics"}  # have doors of their own
@@ -158,7 +182,7 @@ def test_what_belongs_to_a_private_team_does_not_exist_for_others(ids: dict[str,
     Team.objects.update(private=True)
     Schedule.objects.update(team=team)
     EscalationPolicy.objects.update(team=team)
-    roles.ConnectorTeam.objects.create(connector=Connector.objects.get(), team=team)
+    ConnectorTeam.objects.create(connector=Connector.objects.get(), team=team)
     hidden = {"TeamViewSet", "ScheduleViewSet", "EscalationPolicyViewSet", "ConnectorViewSet"}
     stranger = bearer(person("ann", "manager"))
     for route in ALL:

@@ -89,7 +89,7 @@ class ContactMethodViewSet(Resource):
 
     def add(self, serializer: BaseSerializer[Any]) -> ContactMethod:
         """Store a way to reach a person."""
-        return contacts.add(**{"user": self.request.user, **serializer.validated_data})
+        return contacts.add(**{"user": self.caller, **serializer.validated_data})
 
     def change(self, thing: ContactMethod, serializer: BaseSerializer[Any]) -> ContactMethod:  # type: ignore[override]
         """Store what was sent; another address has to be verified anew."""
@@ -101,7 +101,7 @@ class ContactMethodViewSet(Resource):
 
     def demand_on(self, values: Any, thing: Any = None) -> None:
         """Let people keep their own."""
-        super().demand_on({"user": self.request.user, **values} if thing is None else values, thing)
+        super().demand_on({"user": self.caller, **values} if thing is None else values, thing)
 
     @extend_schema(request=None, responses=ContactMethodSerializer)
     @action(detail=True, methods=["post"], url_path="send-code")
@@ -121,7 +121,7 @@ class ContactMethodViewSet(Resource):
         if given.validated_data.get("vouch"):
             access.demand(request, "oncall.vouch_contactmethod", method)
             access.demand_scope(request, "admin")
-            contacts.vouch(method, by=request.user, actor=actor_of(request), now=now)
+            contacts.vouch(method, by=self.caller, actor=actor_of(request), now=now)
         else:
             contacts.verify(method, given.validated_data["code"], now=now)
         return self.shown(self.fresh(method))

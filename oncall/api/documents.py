@@ -29,7 +29,9 @@ class DocumentSerializer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the document between its id and its instants."""
-        own = {name: self.fields[name].to_representation(getattr(instance, self.fields[name].source)) for name in KEPT}
+        own = {
+            name: self.fields[name].to_representation(getattr(instance, str(self.fields[name].source))) for name in KEPT
+        }
         return {
             "id": own["id"],
             **self.document(instance),
@@ -50,5 +52,5 @@ class DocumentResource(Resource):
         team = thing.team if thing is not None else None
         if "team" in values:
             word = values["team"]
-            team = references.teams([word], self.request.user).get(word) if isinstance(word, str) else None
+            team = references.teams([word], self.caller).get(word) if isinstance(word, str) else None
         access.demand(self.request, access.permission_for(self, self.model), self.model(team=team))

@@ -131,7 +131,7 @@ class UserViewSet(Resource):
     def deactivate(self, request: Request, id: str) -> Response:  # noqa: A002
         """From now on this person is on call for nothing, is paged for nothing and cannot come in."""
         user = self.get_object()
-        people.deactivate(user, by=request.user, actor=actor_of(request), now=timezone.now())
+        people.deactivate(user, by=self.caller, actor=actor_of(request), now=timezone.now())
         return self.shown(self.fresh(user))
 
     @extend_schema(request=None, responses=UserSerializer)

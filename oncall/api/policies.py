@@ -85,11 +85,11 @@ class EscalationPolicyViewSet(DocumentResource):
 
     def add(self, serializer: BaseSerializer[Any]) -> EscalationPolicy:
         """Store the document."""
-        return policies.save(None, serializer.validated_data, by=self.request.user, now=timezone.now())
+        return policies.save(None, serializer.validated_data, by=self.caller, now=timezone.now())
 
     def change(self, thing: EscalationPolicy, serializer: BaseSerializer[Any]) -> EscalationPolicy:  # type: ignore[override]
         """Store what the document speaks of."""
-        return policies.save(thing, serializer.validated_data, by=self.request.user, now=timezone.now())
+        return policies.save(thing, serializer.validated_data, by=self.caller, now=timezone.now())
 
     def remove(self, thing: EscalationPolicy) -> None:  # type: ignore[override]
         """Delete it unless something uses it."""

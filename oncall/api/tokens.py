@@ -64,7 +64,7 @@ class TokenViewSet(Resource):
         """Make a token. The answer holds `token` this once."""
         serializer = self.validated(request.data)
         now = timezone.now()
-        made, clear = tokens.make(request.user, **serializer.validated_data, now=now)
+        made, clear = tokens.make(self.caller, **serializer.validated_data, now=now)
         audit.record(actor_of(request), "created", made, audit.differences({}, self.trail(made)), now=now)
         return self._made(made, clear)
 

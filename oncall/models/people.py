@@ -43,7 +43,7 @@ class User(AbstractUser, Record):
 
     objects = UserManager()
 
-    REQUIRED_FIELDS = ["email"]
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
 
     class Meta:
         ordering = ["username"]

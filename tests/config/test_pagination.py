@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
-from rest_framework.test import APIClient
 
 from config import pagination
 from config.pagination import Key, Page

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +29,9 @@ def sent_code() -> str:
     row = Delivery.objects.order_by("-pk").first()
     assert row is not None
     assert Message.from_json(row.message).event == "code"
-    digits = [word for word in row.message["title"].split() if word.isdigit()]
-    assert len(digits[0]) == 6
-    return digits[0]
+    digits = str(row.message["title"]).split()[-1]
+    assert len(digits) == 6
+    return digits
 
 
 def wrong(code: str) -> str:
@@ -142,7 +141,7 @@ def test_another_address_has_to_be_verified_anew_another_label_not(ann: User) ->
     contacts.change(method, label="work")
     assert method.verified
     contacts.change(method, address="other@example.com")
-    assert not method.verified
+    assert method.verified_at is None
     assert contacts.usable_methods([ann]) == {}
 
 
@@ -239,6 +238,3 @@ def test_people_keep_their_own_and_see_no_others(ann: User) -> None:
     body = {"user": "bob", "kind": "email", "address": "x@example.com"}
     assert client.post("/api/v1/contact-methods/", body, format="json").status_code == 403
     assert client.delete(f"/api/v1/contact-methods/{hers.uuid}/").status_code == 204
-
-
-_ = timezone
