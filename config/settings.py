@@ -191,7 +191,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"DayEnum": "oncall.document.DAYS"},
+    "ENUM_NAME_OVERRIDES": {
+        "DayEnum": "oncall.document.DAYS",
+        "EventOutcomeEnum": "incidents.models.RawEvent.Outcome",
+        "AttemptOutcomeEnum": "destinations.base.Outcome",
+        "BulkOutcomeEnum": "incidents.api.bulk.OUTCOMES",
+        "SeverityEnum": "incidents.models.Severity",
+    },
 }
 
 # --- The console's look (config/console.py) ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Incidents opened by a person's hand: they belong to the built-in source and name a policy."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -22,8 +23,12 @@ def open_by_hand(
     by: Actor,
     now: datetime,
     description: str = "",
-) -> Incident:
-    """Open an incident that somebody saw before a tool did. The same `key` again returns the open one. Raises Invalid."""
+    **columns: Any,
+) -> tuple[Incident, bool]:
+    """Open an incident that somebody saw before a tool did; return it, and whether it is new.
+
+    The same `key` again returns the open one. `columns` are further columns of the incident. Raises Invalid.
+    """
     if not title.strip():
         raise invalid("title", "Say in a few words what is wrong.", "required")
     if severity not in Severity.values:
@@ -36,13 +41,13 @@ def open_by_hand(
         description=description.strip(),
         severity=severity,
         escalation_policy=policy,
-        team=policy.team,
         opened_at=now,
         last_event_at=now,
+        **{"team": policy.team, **columns},
     )
     if incident.uuid in lifecycle.trigger([incident], by={source.pk: by}, now=now):
-        return incident
-    return Incident.objects.exclude(status=Status.RESOLVED).get(alert_source=source, dedup_key=key)
+        return incident, True
+    return Incident.objects.exclude(status=Status.RESOLVED).get(alert_source=source, dedup_key=key), False
 
 
 def manual_source() -> AlertSource:

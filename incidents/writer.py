@@ -73,7 +73,7 @@ class Writer:
     """Takes parcels from any thread, commits them in groups. One for each web process."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Handed] = queue.Queue(maxsize=WAITING)
+        self._queue: queue.Queue[Handed | None] = queue.Queue(maxsize=WAITING)  # None: stop
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._buckets: dict[int, Bucket] = {}
@@ -99,17 +99,34 @@ class Writer:
                 self._thread = threading.Thread(target=self._write_on, name="event-writer", daemon=True)
                 self._thread.start()
 
+    def stop(self) -> None:
+        """Write what waits, then end the thread and its database connection; the next parcel starts another."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._queue.put(None)
+            thread.join()
+
     def _write_on(self) -> None:
-        while True:
-            self.write(self._gather())
+        try:
+            while gathered := self._gather():
+                self.write(gathered)
+        finally:
+            connection.close()
 
     def _gather(self) -> list[Handed]:
-        gathered = [self._queue.get()]
-        while len(gathered) < FOLD_AT_MOST:
+        """Wait for a parcel, then take all that wait with it; nothing when it is time to stop."""
+        gathered: list[Handed] = []
+        one = self._queue.get()
+        while one is not None:
+            gathered.append(one)
+            if len(gathered) == FOLD_AT_MOST:
+                return gathered
             try:
-                gathered.append(self._queue.get_nowait())
+                one = self._queue.get_nowait()
             except queue.Empty:
-                break
+                return gathered
+        if gathered:
+            self._queue.put(None)  # stop after these
         return gathered
 
     def write(self, gathered: Sequence[Handed]) -> None:
@@ -118,14 +135,14 @@ class Writer:
         try:
             self._write_together(gathered, now)
         except Exception as exc:  # whatever it is, every sender must get an answer
-            if len(gathered) > 1:
-                logger.warning("writing %s parcels one by one after %s", len(gathered), type(exc).__name__)
-                for one in gathered:
-                    if not one[1].done():
-                        self.write([one])
-                return
-            logger.exception("a parcel could not be written")
-            gathered[0][1].set_exception(Busy("The event could not be stored. Send it again.", timedelta(seconds=5)))
+            left = [one for one in gathered if not one[1].done()]
+            if len(left) > 1:
+                logger.warning("writing %s parcels one by one after %s", len(left), type(exc).__name__)
+                for one in left:
+                    self.write([one])
+            elif left:
+                logger.exception("a parcel could not be written")
+                left[0][1].set_exception(Busy("The event could not be stored. Send it again.", timedelta(seconds=5)))
 
     def _write_together(self, gathered: Sequence[Handed], now: datetime) -> None:
         for attempt in range(TRIES):
