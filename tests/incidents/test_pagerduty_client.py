@@ -84,6 +84,7 @@ def test_what_is_refused_reaches_the_caller(server: str, authority_file: Path) -
         client(server, "0" * 32, authority_file).trigger("x", "y")
     with pytest.raises(HttpError) as refusal:
         client(server, key, authority_file).trigger("x", "", severity="banana")
+    assert refusal.value.response is not None
     assert [sentence.split("'")[1] for sentence in refusal.value.response.json()["errors"]] == [
         "payload.source",
         "payload.severity",
