@@ -190,15 +190,20 @@ def fragment(
     request: HttpRequest, template: str, context: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, stamp: object
 ) -> HttpResponse:
     """Answer with a live part of a page, or 304 if the browser has this stamp's. `context` may be made lazily."""
-    tag = f'"{hashlib.sha256(repr((stamp, request.user.pk)).encode()).hexdigest()[:32]}"'
+    tag = etag(request, stamp)
     if request.headers.get("If-None-Match") == tag:
         response = HttpResponse(status=304)
     else:
         whole = context() if callable(context) else context
-        response = render(request, template, {"now": timezone.now(), **whole})
+        response = render(request, template, {"now": timezone.now(), "tag": tag, **whole})
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def etag(request: HttpRequest, stamp: object) -> str:
+    """Return the ETag of a live part; the page that holds it names it as `data-tag`: its first poll can be a 304."""
+    return f'"{hashlib.sha256(repr((stamp, request.user.pk)).encode()).hexdigest()[:32]}"'
 
 
 def refuse(request: HttpRequest, exc: Exception) -> HttpResponse:

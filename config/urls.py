@@ -22,5 +22,8 @@ urlpatterns = [
     re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
     re_path(r"^admin/?$", RedirectView.as_view(url="/"), name="old-admin"),
     path("banners/", console.live_banners, name="console-banners"),
+    path("", include("incidents.console_urls")),
+    path("", include("oncall.console_urls")),
+    path("", include("incidents.admin.routes")),
     path("", admin.site.urls),
 ]

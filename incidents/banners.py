@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
 from config import access, health
-from config.console import Banner
+from config.console import Banner, may
 from destinations.models import Connector
 from oncall.models import User
 
@@ -19,7 +19,7 @@ def banners(user: User, now: datetime) -> list[Banner]:
     except DatabaseError:
         lag = "The database does not answer."
     found = [Banner(lag)] if lag else []
-    if user.has_perm("destinations.view_connector", Connector):
+    if may(user, "destinations.view_connector"):
         off = Connector.objects.filter(enabled=False, off=Connector.Off.FAILURES)
         found += _switched_off(access.visible(user, off))
     return found

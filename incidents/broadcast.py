@@ -46,6 +46,11 @@ def tell_by_hand(incident: Incident, connection: Connection, entry: TimelineEntr
     delivery.enqueue([_order(entry, connection, now)], now=now)
 
 
+def was_told(incident: Incident, connection: Connection) -> bool:
+    """Whether a connection has been told of an incident, or is about to be."""
+    return Delivery.objects.filter(lane=lane(connection, incident)).exists()
+
+
 def lane(connection: Connection, incident: Incident) -> str:
     """Name the lane in which a connection's deliveries about one incident leave in order."""
     return f"connection:{connection.pk}:incident:{incident.pk}"

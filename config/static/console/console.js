@@ -7,11 +7,15 @@
   // --- Live parts ---------------------------------------------------------------------------------------------------
   document.addEventListener("htmx:configRequest", (event) => {
     const { verb, path, headers, elt } = event.detail;
-    if (verb === "get" && elt.dataset.tag) tags.set(path, elt.dataset.tag), delete elt.dataset.tag;
+    if (verb === "get" && elt.dataset.tag) {
+      tags.set(path, elt.dataset.tag);
+      delete elt.dataset.tag;
+    }
     if (verb === "get" && tags.has(path)) headers["If-None-Match"] = tags.get(path);
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden) event.preventDefault(); // nobody looks
+    const busy = event.detail.elt.querySelector?.("input:checked, [data-sent]"); // somebody is choosing or sending
+    if (event.detail.requestConfig.verb === "get" && (document.hidden || busy)) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, pathInfo, target } = event.detail;
