@@ -169,8 +169,8 @@ class Engine:
         self.residents = {job.path: Resident(job) for job in self.jobs if job.resident}
         for lane in self.lanes.values():
             lane.thread.start()
-        for one in (*self.lanes.values(), *self.residents.values()):
-            one.ask()
+        for path in (*self.lanes, *self.residents):
+            self.start(path)
 
     def _listen_until_stopped(self, listener: socket.socket) -> None:
         while not self._stopped(None, listener):

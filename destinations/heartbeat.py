@@ -1,4 +1,4 @@
-"""The dead man's switch: while the engine is well, another system is called each minute; it raises the alarm on silence."""
+"""The dead man's switch: while the engine is well, another system is called each minute, and misses it when it is not."""
 
 import logging
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What has to be right for a page to arrive: one check a function, each with its remedy. Nothing is changed, nobody is told."""
+"""What has to be right for a page to arrive: one check a function, each with its remedy. Nothing is changed."""
 
 import smtplib
 from collections.abc import Callable
@@ -103,7 +103,9 @@ def _keys() -> Finding:
     except ImproperlyConfigured as exc:
         return Finding("keys", Grade.BAD, str(exc), "Mend TOCSIN_FIELD_KEYS.")
     if len(settings.SECRET_KEY) < SHORTEST_KEY:
-        return Finding("keys", Grade.BAD, "TOCSIN_SECRET_KEY is short", f"Use {SHORTEST_KEY} random characters or more.")
+        return Finding(
+            "keys", Grade.BAD, "TOCSIN_SECRET_KEY is short", f"Use {SHORTEST_KEY} random characters or more."
+        )
     return _good("keys", "secret key and field keys are set")
 
 
@@ -167,5 +169,7 @@ def _policies() -> Finding:
     without = AlertSource.objects.filter(escalation_policy=None, built_in=False, enabled=True)
     names = ", ".join(without.values_list("name", flat=True)[:5])
     if names:
-        return Finding("policies", Grade.WARNING, f"alert sources without one: {names}", "Give each an escalation policy.")
+        return Finding(
+            "policies", Grade.WARNING, f"alert sources without one: {names}", "Give each an escalation policy."
+        )
     return _good("policies", "every alert source has one")

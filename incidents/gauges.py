@@ -16,7 +16,7 @@ def due(now: datetime) -> dict[str, Waiting]:
     return {
         "escalation": _waiting(Run.objects.filter(due_at__lte=now), "due_at"),
         "timers": _earliest([_waiting(Incident.objects.filter(**{f"{name}__lte": now}), name) for name in TIMERS]),
-        "deliveries": _waiting(_deliveries(now), "due_at"),
+        "deliveries": _earliest([_waiting(_deliveries(now), "due_at"), _waiting(_lost(now), "lease_until")]),
     }
 
 
@@ -38,6 +38,11 @@ def _deliveries(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=Delivery.State.QUEUED, due_at__lte=now).exclude(
         Q(connector__enabled=False) | (~Q(lane="") & Exists(ahead))
     )
+
+
+def _lost(now: datetime) -> QuerySet[Delivery]:
+    """Return what a process took and did not finish: its lease has run out."""
+    return Delivery.objects.filter(state=Delivery.State.SENDING, lease_until__lte=now)
 
 
 def _waiting(rows: QuerySet[Model], instant: str) -> Waiting:

@@ -55,6 +55,7 @@ def _begin() -> Path:
     _remove_stale()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     folder.chmod(0o755)  # as root, PostgreSQL runs as nobody and has to get in
+    (folder / "data" / "static").mkdir(parents=True)  # WhiteNoise warns of a folder that is not there
     (folder / "owner").write_text(str(os.getpid()))
     for name in ("DATABASE_URL", "CELERY_BROKER_URL", "EMAIL_URL", "PORT"):
         os.environ.pop(name, None)
