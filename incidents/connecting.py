@@ -167,7 +167,7 @@ def _rules(connection: Connection) -> Iterable[FieldError]:
 
 
 def shown(connection: Connection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the connector's own settings and the routing rules as they may be seen: secrets only say that they are set.
+    """Return the settings and the routing rules as they may be seen: secrets only say that they are set.
 
     Sent back like that, a secret stays: in a rule, that of the first stored rule with the same classes.
     """

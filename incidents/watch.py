@@ -38,7 +38,7 @@ def _news(connector: Connector, method: ContactMethod, now: datetime) -> Order:
             event="system",
             title=f"{connector.name} switched itself off",
             text=f"{connector.off_reason}\nWhat it should be told waits for a day and leaves, in order, when it is on again.",
-            url=f"{settings.PUBLIC_URL}/destinations/connector/",
+            url=f"{settings.PUBLIC_URL}/alert-destinations/{connector.uuid}/",
             severity="error",
             source="Tocsin",
             occurred_at=instant(off_at),
