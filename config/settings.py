@@ -191,10 +191,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "sourceKey": {"type": "http", "scheme": "bearer", "description": "The key of an alert source."}
+        }
+    },
     "ENUM_NAME_OVERRIDES": {
         "DayEnum": "oncall.document.DAYS",
         "EventOutcomeEnum": "incidents.models.RawEvent.Outcome",
-        "AttemptOutcomeEnum": "destinations.base.Outcome",
+        "AttemptOutcomeEnum": ["sent", "retry", "rejected", "unknown"],
         "BulkOutcomeEnum": "incidents.api.bulk.OUTCOMES",
         "SeverityEnum": "incidents.models.Severity",
     },
