@@ -15,7 +15,7 @@ export PIP_CACHE_DIR ?= $(shell test -w "$$HOME" && echo "$$HOME/.cache/pip" || 
 export UV_LINK_MODE ?= copy
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint e2e bench lock browser
+.PHONY: run test lint format e2e bench lock browser
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -29,10 +29,15 @@ lint: $(DEV)
 	.venv/bin/ruff format --check -q
 	.venv/bin/lint-imports --no-cache | tail -n 8
 	TOCSIN_DATA_DIR=$(SCRATCH) .venv/bin/mypy config destinations oncall incidents tests manage.py
-	.venv/bin/deptry config destinations oncall incidents
+	.venv/bin/deptry .
 	.venv/bin/djlint --check --quiet config destinations oncall incidents
 	TOCSIN_DATA_DIR=$(SCRATCH) $(PY) manage.py makemigrations --check --dry-run
 	TOCSIN_DATA_DIR=$(SCRATCH) $(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(DEV)
+	.venv/bin/ruff check --fix-only -q
+	.venv/bin/ruff format -q
+	.venv/bin/djlint --reformat --quiet config destinations oncall incidents
 
 e2e: $(DEV) browser
 	$(PY) -m pytest -m e2e $(ARGS)

@@ -198,7 +198,7 @@ class Engine:
                 delay = self._scan_without_schedule()
             self.stopping.wait(delay)
         if scheduler is not None:
-            scheduler.sync()  # when each job last ran
+            scheduler.sync()  # type: ignore[no-untyped-call]  # notes when each job last ran
         connections.close_all()
 
     def _scan_without_schedule(self) -> float:

@@ -51,7 +51,7 @@ class LocalScheduler(DatabaseScheduler):
     def __init__(self, start: Callable[[str], None]) -> None:
         self.start = start  # called with the path of the job
         self.lead = _lead()
-        super().__init__(app, max_interval=1)
+        super().__init__(app, max_interval=1)  # type: ignore[no-untyped-call]
         self._finalize.cancel()  # whoever keeps the clock calls sync() at the end, not the interpreter
 
     def setup_schedule(self) -> None:

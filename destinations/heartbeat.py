@@ -1,4 +1,4 @@
-"""The dead man's switch: while the engine is well, another system is called each minute, and misses it when it is not."""
+"""The dead man's switch: while the engine is well, another system is called each minute, and misses it otherwise."""
 
 import logging
 from datetime import datetime, timedelta
