@@ -130,6 +130,18 @@ def switch_off(method: ContactMethod, reason: str, *, now: datetime) -> bool:
     return bool(found.update(disabled_at=now, disabled_reason=reason[:200], updated_at=now))
 
 
+def remove(method: ContactMethod, *, now: datetime) -> None:
+    """Take a way away, with the rules that use it; what has not left for it yet does not leave."""
+    with transaction.atomic():
+        delivery.cancel(recipient=recipient(method), reason=f"{method} was removed", now=now)
+        method.delete()
+
+
+def last_code(method: ContactMethod) -> Delivery | None:
+    """Return what became of the code that was sent last; None if none was."""
+    return Delivery.objects.filter(recipient=recipient(method), event="code").first()
+
+
 def test(method: ContactMethod, *, now: datetime) -> base.Result:
     """Send a test page now and return what the other side said. Calls the outside: never inside a transaction."""
     config = method.connector.settings if method.connector else {}

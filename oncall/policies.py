@@ -1,6 +1,6 @@
 """Escalation policies are made, changed, copied for a run and read out in sentences here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 
 from config.problems import Conflict, NotFound
+from oncall import contacts, references
 from oncall import policy as values
-from oncall import references
 from oncall.faults import Faults, Faulty
 from oncall.models import EscalationPolicy, Schedule, Step, StepTarget, Team, User
 from oncall.policy import Policy, Target
@@ -96,13 +96,26 @@ def as_document(row: EscalationPolicy) -> dict[str, Any]:
 
 def as_sentences(row: EscalationPolicy, now: datetime) -> list[Sentence]:
     """Return the policy read out, a line a step, with whom each would reach now; the last says what follows."""
-    policy = snapshot(row)
-    found = iter(resolve([target for step in policy.steps for target in step.targets], now))
+    return read_out([row], now)[row.pk]
+
+
+def read_out(rows: Iterable[EscalationPolicy], now: datetime) -> dict[int, list[Sentence]]:
+    """Return each policy's sentences by pk. Prefetch STEPS, and the queries do not grow with them."""
+    copies = {row.pk: snapshot(row) for row in rows}
+    targets = [target for policy in copies.values() for step in policy.steps for target in step.targets]
+    found = resolve(targets, now)
+    able = contacts.able(user for one in found for user in one.users)
+    left = iter(found)
+    return {pk: _sentences(policy, left, able) for pk, policy in copies.items()}
+
+
+def _sentences(policy: Policy, found: Iterator[Found], able: Collection[int]) -> list[Sentence]:
     lines = []
     before = policy.start_delay_minutes
     for number, step in enumerate(policy.steps, start=1):
         reached = [(target, next(found)) for target in step.targets]
-        lines.append(Sentence(number, f"{_when(number, before)}: {_whom(reached, step.strategy)}", _warning(reached)))
+        text = f"{_when(number, before)}: {_whom(reached, step.strategy)}"
+        lines.append(Sentence(number, text, _warning(reached, able)))
         before = step.delay_minutes
     lines.append(Sentence(None, f"{_again(policy, before)} If nobody can be reached: the administrators."))
     return lines
@@ -208,9 +221,12 @@ def _words(target: Target, found: Found) -> str:
     return f"{led} {found.target} (now {names})"
 
 
-def _warning(reached: Iterable[tuple[Target, Found]]) -> str:
+def _warning(reached: Iterable[tuple[Target, Found]], able: Collection[int]) -> str:
     found = [one for _, one in reached]
-    return "" if any(one.users for one in found) else "; ".join(one.reason for one in found if one.reason)
+    if any(user.pk in able for one in found for user in one.users):
+        return ""
+    mute = dict.fromkeys(f"{user} has no verified contact method" for one in found for user in one.users)
+    return "; ".join([*(one.reason for one in found if one.reason), *mute])
 
 
 def _again(policy: Policy, last_delay: int) -> str:

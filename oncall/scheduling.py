@@ -47,13 +47,17 @@ def save(schedule: Schedule | None, given: Mapping[str, Any], *, by: User | None
 
 
 def foresee(
-    schedule: Schedule, given: Mapping[str, Any], *, by: User | None, now: datetime
+    schedule: Schedule | None, given: Mapping[str, Any], *, by: User | None, now: datetime
 ) -> tuple[shifts.Known, shifts.Known]:
-    """Return the schedule from now on as it is, and as `save` would leave it. Stores nothing. Raises Invalid."""
-    wanted = read({**_layers_document(schedule, now), **given}, schedule, by)
-    standing = _standing(schedule, now)
+    """Return the schedule from now on as it is, and as `save` would leave it. Stores nothing. Raises Invalid.
+
+    Before a new one (None) there is nothing, with nobody on call.
+    """
+    kept = {} if schedule is None else _layers_document(schedule, now)
+    wanted = read({**kept, **given}, schedule, by)
+    standing = [] if schedule is None else _standing(schedule, now)
     layers = plan(standing, wanted.definition.layers, now).applied(standing)
-    before = shifts.known(schedule, now, LATEST)
+    before = shifts.Known(Definition(()), {}) if schedule is None else shifts.known(schedule, now, LATEST)
     covers = before.definition.overrides if wanted.overrides is None else wanted.definition.overrides
     people = {**before.people, **wanted.people}
     gone = tuple(span for spans in shifts.inactive(people, now, LATEST).values() for span in spans)
