@@ -7,7 +7,7 @@ ARGS ?=
 PY := .venv/bin/python
 RUNTIME := .venv/stamps/runtime-$(shell cksum < requirements.lock | tr ' ' '-')
 DEV := .venv/stamps/dev-$(shell cksum < requirements-dev.lock | tr ' ' '-')
-SCRATCH = $(shell mktemp -d)
+SCRATCH := $(CURDIR)/.venv/scratch
 
 # Nothing is needed under HOME: without one that can be written to, downloads are kept in the environment itself.
 export UV_CACHE_DIR ?= $(shell test -w "$$HOME" && echo "$$HOME/.cache/uv" || echo $(CURDIR)/.venv/cache)
@@ -51,6 +51,7 @@ lock: $(DEV)
 	.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -q --extra dev -o requirements-dev.lock
 
 # Debian's own Chromium, Prometheus and Alertmanager: what the console is driven with, and what sends real alerts.
+# They are installed, not started.
 browser:
 	@missing=; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
@@ -60,9 +61,10 @@ browser:
 	if test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null; then \
 		echo "Please install:$$missing   (Debian, as root: apt-get install$$missing)"; exit 1; \
 	fi; \
-	mkdir -p .venv/policy && printf '#!/bin/sh\nexit 101\n' > .venv/policy/policy-rc.d && chmod +x .venv/policy/policy-rc.d; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive POLICYRCD=$(CURDIR)/.venv/policy/policy-rc.d \
-		apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	policy=/usr/sbin/policy-rc.d; made=; \
+	test -e $$policy || { printf '#!/bin/sh\nexit 101\n' > $$policy; chmod +x $$policy; made=1; }; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	status=$$?; test -z "$$made" || rm -f $$policy; exit $$status
 
 $(RUNTIME): requirements.lock
 	@$(MAKE) --no-print-directory install LOCK=requirements.lock STAMP=$@

@@ -61,7 +61,7 @@ def folder(name: str, default: Path) -> Path:
     """Return a folder that exists and can be written to, making it if need be."""
     path = Path(text(name) or default).expanduser().resolve()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database in it is nobody else's
     except OSError as exc:
         raise ImproperlyConfigured(f"{name}={path}: cannot be made ({exc.strerror}). Name a folder you own.") from exc
     if not os.access(path, os.W_OK | os.X_OK):
