@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Case, Count, Max, Q, QuerySet, When
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from oncall.watches import Watch, watches
 MOST = 30  # open incidents on the first page
 TABS = ("open", "mine", "snoozed")
 OPEN = ~Q(status=Status.RESOLVED)
+QUIET = Case(When(urgency="", then=1), default=0)  # recorded only
 SNOOZED = Q(snoozed_until__isnull=False)
 
 
@@ -110,9 +111,9 @@ def _counts(visible: QuerySet[Incident], user: User) -> dict[str, int]:
 
 
 def _chosen(visible: QuerySet[Incident], tab: str, user: User) -> list[Incident]:
-    """Return the newest red ones first, then those that somebody has."""
+    """Return the newest red ones first, then what pages nobody, then those that somebody has."""
     condition = {"open": ~SNOOZED, "mine": mine(user), "snoozed": SNOOZED}[tab]
-    return list(visible.filter(condition).order_by("-status", "-pk")[:MOST])
+    return list(visible.filter(condition).order_by("-status", QUIET, "-pk")[:MOST])
 
 
 def _deliveries(user: User, now: datetime) -> list[tuple[Connector, Any]]:

@@ -108,10 +108,10 @@ def _live(request: Person, incident: Incident) -> dict[str, Any]:
         "holders": [one.user or one.team for one in incident.assignments.all()],
         "told": told(incident),
         "next": outlook(incident, run, now),
-        "lines": [_line(entry) for entry in entries],
+        "lines": _lines(entries),
         "more": incident.entries - len(entries),
         "whole": whole,
-        "mends": _mends(incident) if incident.told is False else [],
+        "mends": _mends(incident, request.user) if incident.told is False else [],
         "may": {name: request.user.has_perm(verb.permission, incident) for name, verb in VERBS.items()},
         "is_mine": incident.acknowledged_by_id == request.user.pk,
         "now": now,
@@ -152,6 +152,20 @@ def _stamp(request: HttpRequest, incident: Incident) -> tuple[object, ...]:
     return (incident.pk, incident.version, incident.entries, run, *pages.values(), "all" in request.GET, minute)
 
 
+def _lines(entries: Sequence[TimelineEntry]) -> list[Line]:
+    """Return entries, newest first, as lines; what a source said again and again in a row is one line."""
+    found: list[Line] = []
+    again: TimelineEntry | None = None
+    for entry in entries:
+        if again and entry.kind == Kind.UPSERT_STATE and entry.actor == again.actor:
+            again.facts = {"events": again.facts.get("events", 1) + entry.facts.get("events", 1)}
+            found[-1] = Line(again.number, again.at, sentence(again), "")
+            continue
+        again = entry if entry.kind == Kind.UPSERT_STATE else None
+        found.append(_line(entry))
+    return found
+
+
 def _line(entry: TimelineEntry) -> Line:
     look = MARKS.get(Kind(entry.kind), "")
     if entry.facts.get("outcome") in FAILED or (entry.kind == Kind.ESCALATE and not entry.facts.get("people")):
@@ -159,7 +173,7 @@ def _line(entry: TimelineEntry) -> Line:
     return Line(entry.number, entry.at, sentence(entry), look)
 
 
-def _mends(incident: Incident) -> list[Mend]:
+def _mends(incident: Incident, user: User) -> list[Mend]:
     """Return where the cause of silence can be removed, nearest first."""
     found = []
     if incident.escalation_policy is None and not incident.alert_source.built_in:
@@ -168,7 +182,8 @@ def _mends(incident: Incident) -> list[Mend]:
     if incident.escalation_policy is not None:
         href = _address("console-policy", incident.escalation_policy.uuid)
         found.append(Mend(f"See who {incident.escalation_policy} reaches", href))
-    found.append(Mend("Add a way to reach you", _address("console-me")))
+    if not any(method.usable for method in user.contact_methods.all()):
+        found.append(Mend("Add a way to reach you", _address("console-me")))
     return [mend for mend in found if mend.href]
 
 
