@@ -27,8 +27,8 @@ class ConnectionForm(forms.Form):
     mode = forms.ChoiceField(
         label="When does it begin?",
         choices=[
-            (Connection.Mode.AUTOMATIC, "by itself, whenever something below happens"),
-            (Connection.Mode.MANUAL, "when a person presses its button on the incident"),
+            (Connection.Mode.AUTOMATIC, "by itself, whenever that happens"),
+            (Connection.Mode.MANUAL, "when a person presses its button on an incident; from then on by itself"),
         ],
         widget=forms.RadioSelect,
     )

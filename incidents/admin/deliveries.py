@@ -126,7 +126,7 @@ def delivery(request: Person, uuid: UUID) -> HttpResponse:
         "told": message_shown(row.message) if line.incident or not row.subject.startswith(INCIDENT) else None,
         "may_replay": request.user.has_perm("destinations.change_delivery", row),
     }
-    return show(request, "incidents/delivery.html", context, title=f"{line.event.capitalize()} to {line.to}")
+    return show(request, "incidents/delivery.html", context, title=line.headline)
 
 
 @page("destinations.view_delivery")

@@ -57,6 +57,11 @@ class Line:
         return EVENTS.get(self.delivery.event, self.delivery.event)
 
     @property
+    def headline(self) -> str:
+        """Whom it tells what: "Ops webhook: accepted"."""
+        return f"{self.to}: {self.event}"
+
+    @property
     def mark(self) -> str:
         """good, warn, bad or quiet."""
         return MARKS[State(self.delivery.state)]

@@ -118,8 +118,8 @@ def write_only(form: forms.Form, names: Iterable[str], stored: Iterable[str]) ->
             field.widget = Unshown(attrs={**attributes, "rows": 3})
         if name in held:
             field.required = False
-            field.widget.attrs["placeholder"] = "set – leave empty to keep it"
-            field.help_text = f"{field.help_text} It is set and never shown; leave it empty to keep it.".strip()
+            field.widget.attrs["placeholder"] = "•••"
+            field.aside = "set; leave it empty to keep it"  # type: ignore[attr-defined]  # read by the field's template
 
 
 class Unshown(forms.Textarea):

@@ -42,7 +42,7 @@ def sources(request: Person) -> HttpResponse:
     if words:
         rows = rows.filter(Q(name__icontains=words) | Q(team__name__icontains=words))
     context = {
-        "sources": list(rows),
+        "sources": list(rows.order_by("name")),
         "labels": {name: kind.label for name, kind in kinds().items()},
         "search": words,
         "may_add": request.user.has_perm("incidents.add_alertsource", AlertSource),
