@@ -90,8 +90,8 @@ class Delivery(Record):
         indexes = [
             models.Index(fields=["priority", "due_at", "id"], name="delivery_due", condition=Q(state="queued")),
             models.Index(fields=["connector", "due_at", "id"], name="delivery_queued", condition=Q(state="queued")),
-            models.Index(fields=["connector", "lease_until"], name="delivery_leased", condition=Q(state="sending")),
-            models.Index(fields=["lane", "id"], name="delivery_lane", condition=~Q(lane="")),
+            models.Index(fields=["lease_until", "connector"], name="delivery_leased", condition=Q(state="sending")),
+            models.Index(fields=["lane", "id"], name="delivery_lane"),
             models.Index(fields=["connector", "-id"], name="delivery_connector"),
             models.Index(fields=["subject", "id"], name="delivery_subject"),
             models.Index(fields=["recipient", "id"], name="delivery_recipient"),

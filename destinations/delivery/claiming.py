@@ -15,7 +15,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 
 from destinations.base import Kind, Message, Target, kinds
 from destinations.delivery.cancelling import cancel_rows, fail
@@ -84,9 +83,11 @@ class _Catch:
 
 
 def _anything_to_do(now: datetime) -> bool:
-    due = Delivery.objects.filter(state=State.QUEUED, due_at__lte=now)
+    each = Delivery.Priority.values  # naming them all lets the index on priority and time answer
+    due = Delivery.objects.filter(state=State.QUEUED, priority__in=each, due_at__lte=now)
     lost = Delivery.objects.filter(state=State.SENDING, lease_until__lte=now)
-    return due.exists() or lost.exists()
+    first = due.order_by("priority", "due_at"), lost.order_by("lease_until")
+    return any(list(rows.values_list("pk")[:1]) for rows in first)
 
 
 def _due(now: datetime) -> QuerySet[Delivery]:
@@ -140,20 +141,23 @@ def _take_turns(catch: _Catch, most: int) -> None:
 
 
 def _one_of_each_connector(room: int, now: datetime) -> list[int]:
+    """Choose the first row of those connectors that have the least under way.
+
+    One statement sees both the first row and what is under way. Whoever claims at the same time wants the same row,
+    and only one can lock it, so that together they keep to the limit.
+    """
     mine = {"connector": OuterRef("pk")}
     sending = Delivery.objects.filter(**mine, state=State.SENDING, lease_until__gt=now).exclude(priority=PAGE)
     busy = sending.order_by().values("connector").annotate(count=Count("pk")).values("count")
     first = _due(now).filter(**mine).exclude(priority=PAGE).values("pk")[:1]
-    connectors = Connector.objects.filter(enabled=True).annotate(
-        first=Subquery(first), busy=Coalesce(Subquery(busy), 0)
-    )
+    connectors = Connector.objects.filter(enabled=True).annotate(first=Subquery(first), busy=Subquery(busy))
     known = kinds()
     ready = sorted(
-        (count, known[kind].priority if kind in known else PAGE, pk)
-        for kind, pk, count in connectors.order_by().values_list("kind", "first", "busy")
-        if pk is not None and count < settings.CONNECTOR_CONCURRENCY
+        (count or 0, known[kind].priority if kind in known else PAGE, row)
+        for kind, row, count in connectors.order_by().values_list("kind", "first", "busy")
+        if row is not None and (count or 0) < settings.CONNECTOR_CONCURRENCY
     )
-    heads = Delivery.objects.filter(pk__in=[pk for _, _, pk in ready[:room]], state=State.QUEUED).order_by("pk")
+    heads = Delivery.objects.filter(pk__in=[row for _, _, row in ready[:room]], state=State.QUEUED).order_by("pk")
     return [pk for pk, _ in _locked(heads)]
 
 

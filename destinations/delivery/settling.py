@@ -158,7 +158,7 @@ def _hold_back_those_behind(row: Delivery) -> None:
 
 def take_back_lost(now: datetime) -> None:
     """Rows whose lease has run out are due again: whoever was sending them has died or stands still."""
-    lost = Delivery.objects.filter(state=State.SENDING, lease_until__lte=now).order_by("pk")
+    lost = Delivery.objects.filter(state=State.SENDING, lease_until__lte=now).order_by("lease_until")
     for row in lost.select_for_update(skip_locked=True):
         wait = _wait(row, LOST)
         row.state = _state(LOST.outcome, wait)

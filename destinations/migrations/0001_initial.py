@@ -95,11 +95,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['connector', 'lease_until'], name='delivery_leased'),
+            index=models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until', 'connector'], name='delivery_leased'),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('lane', ''), _negated=True), fields=['lane', 'id'], name='delivery_lane'),
+            index=models.Index(fields=['lane', 'id'], name='delivery_lane'),
         ),
         migrations.AddIndex(
             model_name='delivery',
