@@ -1,33 +1,43 @@
 """The forms of people, teams, tokens and of one's own page: what is asked, and what is wrong with an answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.html import format_html
 
 from config.problems import Problem
 from oncall.models import Team, User
 from oncall.models.access import SCOPES
 from oncall.models.people import known_zone
 
-ROLES = (
-    ("admin", "Admin: everything, people, roles and settings included"),
-    ("manager", "Manager: schedules, policies, sources, destinations, teams"),
-    ("responder", "Responder: is paged, answers incidents, overrides own shifts"),
-    ("stakeholder", "Stakeholder: reads incidents and plans, changes nothing"),
-)
+ROLE_WORDS = {
+    "admin": "everything, people and settings included",
+    "manager": "schedules, policies, teams, sources, destinations",
+    "responder": "is paged, answers incidents, overrides own shifts",
+    "stakeholder": "reads incidents and plans, changes nothing",
+}
 SCOPE_WORDS = {
-    "read": "Read everything that you may see",
-    "write": "Change what you may change; assign, accept and close incidents",
-    "incidents:read": "Read incidents and nothing else",
-    "incidents:assign": "Assign incidents",
-    "incidents:acknowledge": "Accept incidents",
-    "incidents:close": "Resolve and close incidents",
-    "incidents:delete": "Delete resolved incidents",
-    "admin": "Everything, people and settings included, as far as your roles go",
+    "read": "read everything that you may see",
+    "write": "change what you may change; assign, accept and close incidents",
+    "incidents:read": "read incidents and nothing else",
+    "incidents:assign": "assign incidents",
+    "incidents:acknowledge": "accept incidents",
+    "incidents:close": "resolve and close incidents",
+    "incidents:delete": "delete resolved incidents",
+    "admin": "everything, people and settings included, as far as your roles go",
 }
 PHONE = RegexValidator(r"^\+[1-9][0-9]{6,14}$", "Write it with the country code and digits only: +37120000000.")
+
+
+def _explained(words: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return choices that say beside each word what it means."""
+    return [
+        (word, format_html('<span>{} <span class="quiet">{}</span></span>', word, meaning))
+        for word, meaning in words.items()
+    ]
 
 
 class ZoneField(forms.CharField):
@@ -52,7 +62,12 @@ class ProfileForm(forms.Form):
 class PersonForm(ProfileForm):
     """What an admin sets of a person."""
 
-    roles = forms.MultipleChoiceField(choices=ROLES, widget=forms.CheckboxSelectMultiple, required=False)
+    wants_resolved = forms.BooleanField(
+        required=False, label="Is told when an incident they were paged for is resolved"
+    )
+    roles = forms.MultipleChoiceField(
+        choices=_explained(ROLE_WORDS), widget=forms.CheckboxSelectMultiple, required=False
+    )
 
 
 class NewPersonForm(forms.Form):
@@ -67,7 +82,9 @@ class NewPersonForm(forms.Form):
     email = forms.EmailField(label="Mail", required=False)
     time_zone = ZoneField()
     phone = forms.CharField(max_length=20, required=False, validators=[PHONE])
-    roles = forms.MultipleChoiceField(choices=ROLES, widget=forms.CheckboxSelectMultiple, required=False)
+    roles = forms.MultipleChoiceField(
+        choices=_explained(ROLE_WORDS), widget=forms.CheckboxSelectMultiple, required=False
+    )
     password = forms.CharField(
         required=False,
         max_length=128,
@@ -109,6 +126,14 @@ class TeamForm(forms.Form):
         for name in ("members", "managers"):
             self.fields[name].queryset = User.objects.filter(Q(is_active=True) | held).distinct()  # type: ignore[attr-defined]
 
+    def everybody(self) -> QuerySet[User]:
+        """Return whom the form offers."""
+        return self.fields["members"].queryset  # type: ignore[attr-defined, no-any-return]
+
+    def ticked(self, name: str) -> set[str]:
+        """Return the usernames that are ticked: as sent, else as they are."""
+        return {str(value) for value in self[name].field.prepare_value(self[name].value()) or ()}
+
     def clean_name(self) -> str:
         """Refuse a name that another team has."""
         name: str = self.cleaned_data["name"]
@@ -123,7 +148,7 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, help_text="What will use it, so that you know it again.")
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, f"{scope}: {SCOPE_WORDS[scope]}") for scope in SCOPES],
+        choices=_explained({scope: SCOPE_WORDS[scope] for scope in SCOPES}),
         widget=forms.CheckboxSelectMultiple,
         label="It may",
     )

@@ -25,7 +25,6 @@ from oncall.admin.pages import actor, find, go, hinted
 from oncall.admin.rows import Tree, arrange, group, nested, rows, texts, whole
 from oncall.admin.schedule_page import drawn
 from oncall.document import DAYS as WEEKDAYS
-
 from oncall.models import Layer, Schedule, Team, User
 from oncall.moves import Moves, compare
 from oncall.rotation import wall

@@ -60,8 +60,7 @@ def new(request: Person) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         saved = _save(request, Team(), form.cleaned_data, timezone.now())
         return go("console-team", saved.uuid)
-    status = 400 if form.errors else 200
-    return show(request, "oncall/team_form.html", {"form": form, "team": None}, title="New team", status=status)
+    return _form(request, form, None)
 
 
 @page("oncall.change_team", methods=("GET", "HEAD", "POST"))
@@ -73,8 +72,16 @@ def edit(request: Person, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         _save(request, row, form.cleaned_data, timezone.now())
         return go("console-team", row.uuid)
-    status = 400 if form.errors else 200
-    return show(request, "oncall/team_form.html", {"form": form, "team": row}, title=f"Edit {row.name}", status=status)
+    return _form(request, form, row)
+
+
+def _form(request: Person, form: TeamForm, row: Team | None) -> HttpResponse:
+    members, managers = form.ticked("members"), form.ticked("managers")
+    everybody = form.everybody()
+    who = [(user, user.username in members | managers, user.username in managers) for user in everybody]
+    title = "New team" if row is None else f"Edit {row.name}"
+    context = {"form": form, "team": row, "who": who}
+    return show(request, "oncall/team_form.html", context, title=title, status=400 if form.errors else 200)
 
 
 def _save(request: Person, row: Team, given: dict[str, Any], now: datetime) -> Team:

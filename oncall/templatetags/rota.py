@@ -33,6 +33,13 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
     return f"{date_format(local, 'D j M')}{year} {local:%H:%M}"
 
 
+def stretch(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+    """Say a span as "Mon 23 Nov 09:00 – 17:00", with the day twice only if it ends on another."""
+    last = end.astimezone(zone)
+    one_day = start.astimezone(zone).date() == last.date()
+    return f"{moment(start, zone)} – {f'{last:%H:%M}' if one_day else moment(end, zone)}"
+
+
 @register.filter(name="moment")
 def moment_here(at: datetime | None) -> str:
     """Say an instant in the reader's zone."""
@@ -46,11 +53,16 @@ def moment_in(at: datetime | None, zone: str) -> str:
 
 
 @register.simple_tag
+def from_to(start: datetime, end: datetime, zone: str = "") -> str:
+    """Say a span in a named zone, or in the reader's."""
+    return stretch(start, end, ZoneInfo(zone) if zone else _here())
+
+
+@register.simple_tag
 def both_zones(start: datetime, end: datetime, zone: str) -> str:
     """Say a span in the reader's zone, and in the schedule's if clocks there show something else."""
     here, there = _here(), ZoneInfo(zone)
-    mine = f"{moment(start, here)} – {moment(end, here)}"
-    theirs = f"{moment(start, there)} – {moment(end, there)}"
+    mine, theirs = stretch(start, end, here), stretch(start, end, there)
     return mine if mine == theirs else f"{mine}, which is {theirs} in {zone}"
 
 
