@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE_SECONDS = 40.0  # for a start on a busy machine
+PATIENCE_SECONDS = 90.0  # for a start on a busy machine
 
 
 class Tree:
