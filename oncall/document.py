@@ -103,8 +103,6 @@ def read_layer(faults: Faults, value: Any, path: str, position: int, zone: ZoneI
     anchor = _anchor(faults, given.get("anchor"), f"{path}.anchor")
     begins = _instant(faults, given.get("effective_from"), f"{path}.effective_from")
     ends = _instant(faults, given.get("effective_until"), f"{path}.effective_until")
-    if begins and ends and ends <= begins:
-        faults.add(f"{path}.effective_until", "It must be later than effective_from.")
     windows = faults.items(given.get("restrictions"), f"{path}.restrictions", MOST_WINDOWS)
     found = _each(windows, f"{path}.restrictions", lambda one, where, _: _window(faults, one, where))
     hint = f"Send a text of at most {LONGEST_NAME} printable characters, or leave it out."
@@ -112,8 +110,10 @@ def read_layer(faults: Faults, value: Any, path: str, position: int, zone: ZoneI
     people = tuple(_user(faults, user, f"{path}.users.{place}", vacant=True) for place, user in enumerate(users))
     if len(faults.found) > before or anchor is None:
         return None
-    turns = Rotation(layer_zone, Unit(unit), length, anchor)
-    return Layer(people, turns, found, begins, ends, name, position)
+    layer = Layer(people, Rotation(layer_zone, Unit(unit), length, anchor), found, begins, ends, name, position)
+    if ends and ends <= layer.begins:
+        faults.add(f"{path}.effective_until", "It must be later than effective_from, or else than the anchor.")
+    return layer
 
 
 def read_override(faults: Faults, value: Any, path: str, place: int = 0) -> Override | None:
@@ -127,7 +127,7 @@ def read_override(faults: Faults, value: Any, path: str, place: int = 0) -> Over
         faults.add(f"{at}end", "It must be later than the start.")
     elif start and end and end - start > LONGEST_OVERRIDE:
         faults.add(f"{at}end", "An override lasts at most one year. Change the layers instead.")
-    if given and "user" not in given:
+    if isinstance(value, dict) and "user" not in value:
         faults.add(f"{at}user", "Send who is on call instead, or null for nobody.", "required")
     user = _user(faults, given.get("user"), f"{at}user", vacant=True)
     replaces = _user(faults, given.get("replaces"), f"{at}replaces", vacant=True)

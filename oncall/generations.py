@@ -5,10 +5,11 @@ whose turn it is keeps it, if still in the list. A layer that says what it said 
 document again changes nothing.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from uuid import UUID
 
 from oncall.definition import Layer
@@ -57,15 +58,18 @@ def plan(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetime)
     wanted = [layer for layer in wanted if layer.effective_until is None or layer.effective_until > now]
     pairs = _pairs(standing, wanted, now)
     result = Plan()
-    for place, layer in enumerate(_placed(wanted, pairs)):
+    kept = []
+    for place, layer in enumerate(_placed(standing, wanted, pairs, now)):
         old = pairs.get(place)
         if old is None:
             result.added.append((None, _not_before(layer, now)))
-        elif not _same(old.layer, layer, now):
+        elif _same(old.layer, layer, now):
+            kept.append(old)
+        else:
             _succeed(result, old, layer, now)
     paired = {old.key for old in pairs.values()}
     for one in standing:
-        if one.key not in paired and not _has_heir(one, pairs.values()):
+        if one.key not in paired and not _has_heir(one, kept):
             _end(result, one, now)
     return result
 
@@ -129,14 +133,36 @@ def _pairs(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetim
     return pairs
 
 
-def _placed(wanted: Sequence[Layer], pairs: dict[int, Generation]) -> list[Layer]:
-    """Give each layer its position; generations of one line share theirs."""
-    positions: dict[Hashable, int] = {}
+def _placed(
+    standing: Sequence[Generation], wanted: Sequence[Layer], pairs: dict[int, Generation], now: datetime
+) -> list[Layer]:
+    """Give each layer its position: the one it has as long as they rise; generations of one line may share theirs.
+
+    The position of a generation that goes on until its heir takes over is free for nobody else.
+    """
+    going_on = _going_on(standing, wanted, pairs, now)
     placed = []
+    last, line = -1, None
     for place, layer in enumerate(wanted):
-        line = pairs[place].line if place in pairs else ("new", place)
-        placed.append(replace(layer, position=positions.setdefault(line, len(positions))))
+        old = pairs.get(place)
+        if old is not None and old.layer.position > last:
+            last = old.layer.position
+        elif old is None or (old.line, old.layer.position) != (line, last):
+            last = next(free for free in count(last + 1) if free not in going_on)
+        line = old.line if old is not None else None
+        placed.append(replace(layer, position=last))
     return placed
+
+
+def _going_on(
+    standing: Sequence[Generation], wanted: Sequence[Layer], pairs: dict[int, Generation], now: datetime
+) -> set[int]:
+    succeeded = {old.key for place, old in pairs.items() if wanted[place].begins > now}
+    return {
+        one.layer.position
+        for one in standing
+        if one.layer.begins <= now and (one.key in succeeded or _has_heir(one, pairs.values()))
+    }
 
 
 def _same(old: Layer, new: Layer, now: datetime) -> bool:
