@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from config.inserting import insert
 from incidents import lifecycle
 from incidents.lifecycle.opening import Key, key_of
 from incidents.models import AlertSource, Incident, RawEvent, Status
@@ -243,7 +244,7 @@ def _keep_raw(arrivals: Sequence[Arrival], results: Sequence[Sequence[Result]], 
         for arrival, row in zip(arrivals, results, strict=True)
         for event, result in zip(arrival.events, row, strict=True)
     ]
-    RawEvent.objects.bulk_create(rows)
+    insert(rows)
     AlertSource.objects.filter(pk__in={arrival.source.pk for arrival in arrivals}).update(last_event_at=now)
 
 

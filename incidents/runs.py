@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from config.engine import wake
+from config.inserting import insert
 from incidents.models import Incident, Run
 from oncall import policies
 from oncall.models import EscalationPolicy
@@ -23,7 +24,7 @@ def start(incidents: Sequence[Incident], *, now: datetime) -> None:
         return
     end(paging_ones, now=now)
     copies = snapshots({incident.escalation_policy_id for incident in paging_ones})
-    Run.objects.bulk_create([begin(incident, copies, now) for incident in paging_ones])
+    insert([begin(incident, copies, now) for incident in paging_ones])
     wake(JOB)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from django.db.models import F
 
+from config.inserting import insert
 from incidents.models import AlertSource, Incident, TimelineEntry
 from oncall.models import User
 
@@ -53,7 +54,9 @@ class Draft:
 
 def write(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[TimelineEntry]:
     """Write entries for incidents whose rows the caller has locked and whose `entries` column it raises itself."""
-    return TimelineEntry.objects.bulk_create(drafts_to_entries(drafts, by=by, at=at))
+    entries = drafts_to_entries(drafts, by=by, at=at)
+    insert(entries)
+    return entries
 
 
 def drafts_to_entries(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[TimelineEntry]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 
+from config.inserting import insert
 from incidents import broadcast, paging, runs, timeline
 from incidents.lifecycle.batch import NOBODY_HAS_IT
 from incidents.models import Incident, Severity, Status, TimelineEntry
@@ -16,6 +17,7 @@ from incidents.models.severity import louder
 from incidents.timeline import Actor, Draft, Kind
 
 Key = tuple[int, str]  # alert source pk, dedup key
+MOST_COUNTS = 4
 
 
 def key_of(incident: Incident) -> Key:
@@ -50,7 +52,7 @@ def trigger(incidents: Sequence[Incident], *, by: Mapping[int, Actor], now: date
         incident.previous_id = previous.get(key_of(incident))
         incident.status, incident.entries = Status.PENDING, 1
         incident.urgency = incident.alert_source.urgency_of(incident.severity)
-    Incident.objects.bulk_create(wanted, ignore_conflicts=True)
+    insert(wanted, ignore_conflicts=True)
     pks = dict(Incident.objects.filter(uuid__in=[i.uuid for i in wanted]).values_list("uuid", "pk"))
     opened = [incident for incident in wanted if incident.uuid in pks]
     for incident in opened:
@@ -67,7 +69,8 @@ def _write_opened(opened: Sequence[Incident], by: Mapping[int, Actor], now: date
         own = [incident for incident in opened if incident.alert_source_id == source_pk]
         drafts = [Draft(i, Kind.OPEN, _opening_facts(i, why)) for i in own]
         entries += timeline.drafts_to_entries(drafts, by=actor, at=now)
-    return TimelineEntry.objects.bulk_create(entries)
+    insert(entries)
+    return entries
 
 
 def _opening_facts(incident: Incident, why: str) -> dict[str, Any]:
@@ -119,10 +122,12 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
     - a snoozed one that becomes critical wakes up (I3).
     """
     anew: list[Incident] = []
+    changed: list[Incident] = []
     drafts: list[tuple[Actor, Draft]] = []
     for one in appendings:
         incident, before, was = one.incident, one.incident.severity, one.incident.urgency
-        _take_over(one, now)
+        if _take_over(one, now):
+            changed.append(incident)
         drafts.append((one.by, Draft(incident, Kind.UPSERT_STATE, {"events": one.events})))
         if incident.severity != before:
             drafts.append((one.by, Draft(incident, Kind.SEVERITY, {"from": before, "to": incident.severity})))
@@ -130,24 +135,27 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
             _make_pending(incident)
             anew.append(incident)
     entries = [entry for by, draft in drafts for entry in timeline.drafts_to_entries([draft], by=by, at=now)]
-    _save([one.incident for one in appendings])
-    TimelineEntry.objects.bulk_create(entries)
+    _save(changed)
+    _count([one for one in appendings if one.incident not in changed], now)
+    insert(entries)
     broadcast.tell([entry for entry in entries if entry.kind == Kind.SEVERITY], now=now)
     paging.drop_all(anew, reason="its severity rose", now=now)
     runs.start(anew, now=now)
 
 
-def _take_over(one: Appending, now: datetime) -> None:
+def _take_over(one: Appending, now: datetime) -> bool:
+    """Let the incident say what its source says now; return whether that changed anything but the count."""
     incident = one.incident
-    for name, value in one.values.items():
-        setattr(incident, name, value)
+    news = {name: value for name, value in one.values.items() if getattr(incident, name) != value}
     if one.severity and one.severity != incident.severity:
-        incident.severity = one.severity
-        incident.urgency = incident.alert_source.urgency_of(one.severity)
+        news |= {"severity": one.severity, "urgency": incident.alert_source.urgency_of(one.severity)}
+    for name, value in news.items():
+        setattr(incident, name, value)
     incident.events += one.events
     incident.last_event_at = incident.updated_at = now
     incident.firing = True
     incident.version += 1
+    return bool(news)
 
 
 def _pages_anew(incident: Incident, before: str, was: str) -> bool:
@@ -162,6 +170,25 @@ def _pages_anew(incident: Incident, before: str, was: str) -> bool:
 def _make_pending(incident: Incident) -> None:
     for name, value in {**NOBODY_HAS_IT, "snoozed_until": None}.items():
         setattr(incident, name, value)
+
+
+def _count(appendings: Sequence[Appending], now: datetime) -> None:
+    """Write those of which nothing changed but the count: the everyday case of a source that repeats itself."""
+    by_count: dict[int, list[int]] = {}
+    for one in appendings:
+        by_count.setdefault(one.events, []).append(one.incident.pk)
+    if len(by_count) > MOST_COUNTS:  # rather one larger statement than one for each count
+        _save([one.incident for one in appendings])
+        return
+    for count, pks in by_count.items():
+        Incident.objects.filter(pk__in=pks).update(
+            events=F("events") + count,
+            version=F("version") + 1,
+            entries=F("entries") + 1,
+            last_event_at=now,
+            updated_at=now,
+            firing=True,
+        )
 
 
 def _save(incidents: Sequence[Incident]) -> None:
