@@ -84,7 +84,8 @@ def demand_scope(request: Request, scope: str) -> None:
 class HasScopedPermission(permissions.BasePermission):
     """Signed in, within the token's scopes, and allowed by a role.
 
-    A view says what its actions need: `scopes`, `action_permissions`, and `row_permissions` where a row asks for less.
+    A view says what its actions need: `scopes`, `action_permissions`, and `row_permissions` where a row asks for less;
+    one that is no resource names its one `permission`.
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -100,6 +101,8 @@ class HasScopedPermission(permissions.BasePermission):
         model = getattr(view, "model", None)
         if model is not None and action is not None:
             demand(request, permission_for(view, model), model)
+        elif named := getattr(view, "permission", ""):
+            demand(request, named, None)
         return True
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Model) -> bool:

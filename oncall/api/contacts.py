@@ -43,7 +43,7 @@ class ContactMethodSerializer(Record[ContactMethod]):
     connector = ReferenceField(queryset=Connector.objects.all(), required=False, allow_null=True)
     secret = SecretsField(required=False)
     verified = serializers.BooleanField(read_only=True)
-    vouched_by = ReferenceField(by="username", read_only=True)
+    vouched_by = ReferenceField(by="username", read_only=True, allow_null=True)
 
     class Meta:
         model = ContactMethod

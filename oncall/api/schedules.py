@@ -166,7 +166,7 @@ class OverrideSerializer(Record[Override]):
 
     user = ReferenceField(by="username", queryset=User.objects.all(), allow_null=True)
     replaces = ReferenceField(by="username", queryset=User.objects.all(), allow_null=True, required=False)
-    created_by = ReferenceField(by="username", read_only=True)
+    created_by = ReferenceField(by="username", read_only=True, allow_null=True)
 
     class Meta:
         model = Override

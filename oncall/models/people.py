@@ -1,7 +1,7 @@
 """People, teams, how a person can be reached and after how many minutes by which way."""
 
 import zoneinfo
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
@@ -41,7 +41,7 @@ class User(AbstractUser, Record):
     phone = models.CharField(max_length=20, blank=True)
     wants_resolved = models.BooleanField("tell me when an incident I was paged for is resolved", default=False)
 
-    objects = UserManager()
+    objects: ClassVar[UserManager[Self]] = UserManager()
 
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
 

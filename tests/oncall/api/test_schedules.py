@@ -19,7 +19,7 @@ from tests.callers import bearer, person
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/schedules/"
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden/oncall.json").read_text())
-WEEKLY = {
+WEEKLY: dict[str, Any] = {
     "name": "Core primary",
     "time_zone": "Europe/Berlin",
     "layers": [{"users": ["ann", "bob"], "rotation": {"unit": "week", "length": 1}, "anchor": "2026-11-02T09:00"}],
