@@ -82,13 +82,24 @@ INCIDENT_VERBS = (
 )
 TABLE |= {
     "IncidentViewSet": {
-        "list": S, "retrieve": S, "batch_get": S, "events": S, "timeline": S,
-        "create": R, "partial_update": R, "destroy": A,
+        "list": S,
+        "retrieve": S,
+        "batch_get": S,
+        "events": S,
+        "timeline": S,
+        "create": R,
+        "partial_update": R,
+        "destroy": A,
         **dict.fromkeys(INCIDENT_VERBS, R),
     },
     "AlertSourceViewSet": {
-        "list": R, "create": M, "retrieve": R, "partial_update": M, "destroy": M,
-        "rotate_key": M, "test_event": M,
+        "list": R,
+        "create": M,
+        "retrieve": R,
+        "partial_update": M,
+        "destroy": M,
+        "rotate_key": M,
+        "test_event": M,
     },
     "ConnectionViewSet": {"list": R, "create": M, "retrieve": R, "partial_update": M, "destroy": M},
     "DeliveryViewSet": {"list": R, "create": A, "retrieve": R, "replay": M, "replay_many": M},  # create: 405
@@ -139,7 +150,7 @@ def ids() -> dict[str, str]:
     connector = Connector.objects.create(name="Hook", kind="webhook")
     raw = RawEvent.objects.create(source=source, outcome=RawEvent.Outcome.IGNORED)
     told = Delivery.objects.create(key="d", connector=connector, kind="webhook", message={"event": "x"}, due_at=later)
-    rows = {
+    rows: dict[str, Any] = {
         "incidents": Incident.objects.create(alert_source=source, dedup_key="k", title="Disk", severity="critical"),
         "alert-sources": source,
         "connections": Connection.objects.create(connector=connector),
