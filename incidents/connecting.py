@@ -76,7 +76,8 @@ def _labels(connection: Connection) -> Iterable[FieldError]:
         if not key or not isinstance(values, list) or not values or not all(isinstance(one, str) for one in values):
             faults.append(_fault(f"labels.{key}", "Give the value a label must have, or a list of alternatives."))
             continue
-        cleaned[key] = values[0] if len(values) == 1 else list(dict.fromkeys(values))
+        values = list(dict.fromkeys(values))
+        cleaned[key] = values[0] if len(values) == 1 else values
     connection.labels = cleaned
     return faults
 

@@ -45,7 +45,8 @@ def sources_of(keys: Collection[str], now: datetime) -> dict[str, AlertSource]:
     former = Q(old_key_hash__in=hashes, old_key_until__gt=now)
     found: dict[str, AlertSource] = {}
     for source in AlertSource.objects.filter(current | former).select_related("escalation_policy", "team"):
-        for kept in (source.key_hash, source.old_key_hash):
+        still_good = source.old_key_until is not None and source.old_key_until > now
+        for kept in (source.key_hash, source.old_key_hash if still_good else ""):
             if kept and kept in hashes:
                 found[hashes[kept]] = source
     return found

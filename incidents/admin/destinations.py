@@ -237,6 +237,8 @@ def _tested(request: Person, sheet: Sheet | None, row: Connector | None = None) 
         result = connectors.try_out(connector, severity=severity, resolve=resolve, now=timezone.now())
     context = {
         "result": result,
+        "severity": severity,
+        "resolve": request.POST.get("resolve") == "on",
         "arrived": result is not None and result.outcome is Outcome.SENT,
         "sheet": sheet,
         "destination": connector,
