@@ -16,16 +16,13 @@ from django.views.decorators.csrf import csrf_exempt
 from config.problems import Problem, as_json
 from incidents.ingest import Result
 from incidents.models import AlertSource
-from incidents.sources import base, events_v2
-from incidents.sources.base import Event, Parser, Refused, Settings
+from incidents.sources import base, events_v2, reading
+from incidents.sources.base import Event, Parser, Refused, Settings, Unreadable
+from incidents.sources.reading import TooLarge
 from incidents.writer import NotReadable, NotTaken, OverLimit, Parcel, SwitchedOff, UnknownKey, writer
 
 LARGEST_BODY = 5 * 1024 * 1024  # bytes
 BEARER = re.compile(r"^(?:Bearer|Token|GenieKey)\s+(\S+)$", re.IGNORECASE)
-
-
-class TooLarge(Exception):
-    """The body is over the limit."""
 
 
 @csrf_exempt
@@ -94,7 +91,7 @@ def enqueue(request: HttpRequest) -> HttpResponse:
         return _problem(413, "too_large", "An event may hold 512 KB.")
     except (UnknownKey, SwitchedOff):
         return _said(events_v2.answer_unknown_key())
-    except (NotReadable, base.Unreadable):
+    except (NotReadable, Unreadable):
         return _said(events_v2.answer_unreadable())
     except OverLimit as exc:
         return _said(events_v2.answer_throttled(_seconds(exc)))
@@ -126,15 +123,17 @@ def _hand_over(request: HttpRequest, key: str, body: bytes, parse: Parser) -> li
 
 
 def _body(request: HttpRequest) -> bytes:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BODY:
-        raise TooLarge
+    """Return the body, unpacked. Raises TooLarge, NotReadable for what is not packed as it says, NotTaken."""
     try:
         body = request.read(LARGEST_BODY + 1)
     except UnreadablePostError as exc:  # the sender went away: nobody reads the answer
         raise NotTaken("The request broke off. Send it again.") from exc
     if len(body) > LARGEST_BODY:
         raise TooLarge
-    return bytes(body)
+    try:
+        return reading.unpacked(bytes(body), _headers(request), LARGEST_BODY)
+    except Unreadable as exc:
+        raise NotReadable(str(exc)) from exc
 
 
 def _key_of(request: HttpRequest) -> str:

@@ -1,7 +1,9 @@
 """The doors for machines: what is answered to what, and that nothing is lost or leaked on the way."""
 
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import timedelta
@@ -224,3 +226,36 @@ def test_one_parcel_that_cannot_be_written_spoils_no_other(key: str) -> None:
     assert handed[0][1].result()[0].outcome == "opened"
     assert handed[1][1].exception() is not None
     assert source.incidents.count() == 1
+
+
+PACKED = {
+    "gzip": gzip.compress(json.dumps({"title": "Disk full"}).encode()),
+    "deflate": zlib.compress(json.dumps({"title": "Disk full"}).encode()),
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_packed_body_is_unpacked_first(key: str, encoding: str) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Content-Encoding": encoding}
+    answer = Client().post(EVENTS, PACKED[encoding], content_type=JSON, headers=headers)
+    assert answer.status_code == 202
+    assert Incident.objects.get().title == "Disk full"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "said"),
+    [
+        (gzip.compress(b" " * 6 * MB), "gzip", 413, "5 MB"),
+        (PACKED["gzip"][:-4], "gzip", 400, "ends too early"),
+        (b'{"title": "x"}', "gzip", 400, "the body is none"),
+        (b'{"title": "x"}', "br", 400, "or as gzip"),
+    ],
+    ids=["a bomb", "cut off", "not packed", "not known"],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(
+    key: str, body: bytes, encoding: str, status: int, said: str
+) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Content-Encoding": encoding}
+    answer = Client().post(EVENTS, body, content_type=JSON, headers=headers)
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
+    assert not Incident.objects.exists()
