@@ -5,7 +5,7 @@ goes. Here each column is prepared once a call. Rows get no primary key back, no
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,29 +15,36 @@ from django.db import connection, models
 from django.utils import timezone
 
 Prepare = Callable[[Any], Any]
+Values = Mapping[str, Any]  # by the names that rows have them under: alert_source_id, dedup_key ...
 
 
 def insert(rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> None:
     """Insert unsaved rows of one model. With `ignore_conflicts`, one that breaks a unique constraint is left out."""
+    if rows:
+        insert_values(type(rows[0]), [vars(row) for row in rows], ignore_conflicts=ignore_conflicts)
+
+
+def insert_values(model: type[models.Model], rows: Sequence[Values], *, ignore_conflicts: bool = False) -> None:
+    """Insert rows given as values; each gives the same names. A column that is left out gets one default for all rows."""
     if not rows:
         return
-    model = type(rows[0])
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     write = _as_one_document if connection.vendor == "postgresql" else _one_by_one
     write(model, fields, rows, ignore_conflicts)
 
 
-def _one_by_one(model: Any, fields: list[Any], rows: Sequence[Any], ignore_conflicts: bool) -> None:
+def _one_by_one(model: Any, fields: list[Any], rows: Sequence[Values], ignore_conflicts: bool) -> None:
     """SQLite: one prepared statement, carried out for each row within the library."""
     columns = ", ".join(f'"{field.column}"' for field in fields)
     verb = "INSERT OR IGNORE" if ignore_conflicts else "INSERT"
     sql = f'{verb} INTO "{model._meta.db_table}" ({columns}) VALUES ({", ".join(["%s"] * len(fields))})'
-    prepared = [(field.attname, _for_sqlite(field)) for field in fields]
+    prepared = [(field.attname, _for_sqlite(field), _default(field, rows[0])) for field in fields]
+    values = [[prepare(row.get(name, default)) for name, prepare, default in prepared] for row in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(sql, [[prepare(getattr(row, name)) for name, prepare in prepared] for row in rows])
+        cursor.executemany(sql, values)
 
 
-def _as_one_document(model: Any, fields: list[Any], rows: Sequence[Any], ignore_conflicts: bool) -> None:
+def _as_one_document(model: Any, fields: list[Any], rows: Sequence[Values], ignore_conflicts: bool) -> None:
     """PostgreSQL: all rows as one JSON parameter, taken apart by the server."""
     table, columns = model._meta.db_table, ", ".join(f'"{field.column}"' for field in fields)
     conflict = "ON CONFLICT DO NOTHING" if ignore_conflicts else ""
@@ -45,10 +52,16 @@ def _as_one_document(model: Any, fields: list[Any], rows: Sequence[Any], ignore_
         f'INSERT INTO "{table}" ({columns}) SELECT {columns} '  # noqa: S608
         f'FROM json_populate_recordset(NULL::"{table}", %s::json) {conflict}'
     )
-    prepared = [(field.column, field.attname, _for_postgresql(field)) for field in fields]
-    document = [{column: prepare(getattr(row, name)) for column, name, prepare in prepared} for row in rows]
+    prepared = [(f.column, f.attname, _for_postgresql(f), _default(f, rows[0])) for f in fields]
+    document = [
+        {column: prepare(row.get(name, default)) for column, name, prepare, default in prepared} for row in rows
+    ]
     with connection.cursor() as cursor:
         cursor.execute(sql, [json.dumps(document, cls=DjangoJSONEncoder)])
+
+
+def _default(field: Any, row: Values) -> Any:
+    return None if field.attname in row else field.get_default()
 
 
 def _for_sqlite(field: Any) -> Prepare:
@@ -60,7 +73,7 @@ def _for_sqlite(field: Any) -> Prepare:
     if isinstance(field, models.UUIDField):
         return _hex
     if isinstance(field, models.JSONField):
-        return lambda value: json.dumps(value, cls=DjangoJSONEncoder)
+        return _json
     return _same
 
 
@@ -73,6 +86,10 @@ def _for_postgresql(field: Any) -> Prepare:
     if isinstance(field, models.UUIDField):
         return _text
     return _same
+
+
+def _json(value: Any) -> str:
+    return "{}" if value == {} else "[]" if value == [] else json.dumps(value, cls=DjangoJSONEncoder)
 
 
 def _same(value: Any) -> Any:

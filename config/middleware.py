@@ -22,6 +22,7 @@ class RequestId:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, with the id in the answer too."""
         given = request.headers.get("X-Request-Id", "")
         request.request_id = given if given.isalnum() and len(given) <= 64 else uuid.uuid4().hex  # type: ignore[attr-defined]
         response = self.answer(request)
@@ -36,6 +37,7 @@ class ContentSecurityPolicy:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer under the policy, unless the view has one of its own."""
         response = self.answer(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
@@ -48,6 +50,7 @@ class PersonalTimeZone:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer in the zone."""
         if "sessionid" not in request.COOKIES or not request.user.is_authenticated:
             return self.answer(request)
         with timezone.override(zoneinfo.ZoneInfo(request.user.time_zone)):

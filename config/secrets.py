@@ -38,7 +38,7 @@ def decrypt(token: str) -> Any:
         return json.loads(_box(tuple(settings.FIELD_KEYS)).decrypt(token.encode()))
     except InvalidToken as exc:
         raise ImproperlyConfigured(
-            "A stored secret cannot be opened: none of TOCSIN_FIELD_KEYS is the one it was written with. Put the old key back."
+            "A stored secret cannot be opened: TOCSIN_FIELD_KEYS lacks the key it was written with. Put it back."
         ) from exc
 
 
@@ -49,12 +49,15 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]  # Django 
     _pyi_private_get_type: Any
 
     def from_db_value(self, value: str | None, *_: object) -> Any:
+        """Open what is stored."""
         return None if value is None else decrypt(value)
 
     def get_prep_value(self, value: Any) -> str | None:
+        """Return what is stored."""
         return None if value is None else encrypt(value)
 
     def value_to_string(self, obj: models.Model) -> str:
+        """Return it for a dump: encrypted there too."""
         return encrypt(self.value_from_object(obj))
 
 

@@ -30,7 +30,13 @@ PORT = env.integer("PORT", 8000)
 PUBLIC_URL = env.text("TOCSIN_PUBLIC_URL").rstrip("/") or f"http://127.0.0.1:{PORT}"
 HTTPS = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = [
-    *{urlsplit(PUBLIC_URL).hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]", *env.words("TOCSIN_ALLOWED_HOSTS")}
+    *{
+        urlsplit(PUBLIC_URL).hostname or "127.0.0.1",
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        *env.words("TOCSIN_ALLOWED_HOSTS"),
+    }
 ]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = env.words("TOCSIN_TRUSTED_PROXIES")  # whose X-Forwarded-For is believed
@@ -143,7 +149,10 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until a change in the console count
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None  # there are none to clean up
-CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 50, 55  # below the visibility time-out: no task runs beside itself
+CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = (
+    50,
+    55,
+)  # below the visibility time-out: no task runs beside itself
 CELERY_TASK_DEFAULT_QUEUE = "tocsin"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -184,7 +193,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tocsin",
-    "DESCRIPTION": "Incident management and on-call. Errors are application/problem+json (RFC 9457); lists are cursor-paged.",
+    "DESCRIPTION": "Incident management and on-call. Errors are problem+json (RFC 9457), lists are cursor-paged.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

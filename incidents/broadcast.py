@@ -13,9 +13,10 @@ from incidents import routing
 from incidents.document import load
 from incidents.messages import EVENTS, to_connection
 from incidents.models import Connection, Incident, TimelineEntry
+from incidents.timeline import Entry
 
 
-def tell(entries: Sequence[TimelineEntry], *, now: datetime) -> None:
+def tell(entries: Sequence[Entry], *, now: datetime) -> None:
     """Enqueue what each connection wants to know of these entries; queries do not grow with their number."""
     telling = [entry for entry in entries if entry.kind in EVENTS]
     if not telling:
@@ -31,7 +32,7 @@ def tell(entries: Sequence[TimelineEntry], *, now: datetime) -> None:
         for entry in telling
         for connection in connections
         if connection.alert_source_id in {None, entry.incident.alert_source_id}
-        and routing.admits(filter_of(connection), EVENTS[TimelineEntry.Kind(entry.kind)], facts_of(entry.incident))
+        and routing.admits(filter_of(connection), EVENTS[entry.kind], facts_of(entry.incident))
     ]
     wanted = _with_started_manuals(wanted)
     if not wanted:
@@ -40,7 +41,7 @@ def tell(entries: Sequence[TimelineEntry], *, now: datetime) -> None:
     delivery.enqueue([_order(entry, connection, now) for entry, connection in wanted], now=now)
 
 
-def tell_by_hand(incident: Incident, connection: Connection, entry: TimelineEntry, *, now: datetime) -> None:
+def tell_by_hand(incident: Incident, connection: Connection, entry: TimelineEntry | Entry, *, now: datetime) -> None:
     """Tell a connection of an incident because a person pressed its button: filters do not count."""
     load([incident])
     delivery.enqueue([_order(entry, connection, now)], now=now)
@@ -79,15 +80,15 @@ def facts_of(incident: Incident) -> routing.Facts:
 
 
 def _with_started_manuals(
-    wanted: list[tuple[TimelineEntry, Connection]],
-) -> list[tuple[TimelineEntry, Connection]]:
+    wanted: list[tuple[Entry, Connection]],
+) -> list[tuple[Entry, Connection]]:
     """Drop manual connections whose button nobody pressed for that incident; once pressed, news follows by itself."""
     manual = {lane(c, e.incident) for e, c in wanted if c.mode == Connection.Mode.MANUAL}
     started = set(Delivery.objects.filter(lane__in=manual).values_list("lane", flat=True)) if manual else set()
     return [(e, c) for e, c in wanted if c.mode == Connection.Mode.AUTOMATIC or lane(c, e.incident) in started]
 
 
-def _order(entry: TimelineEntry, connection: Connection, now: datetime) -> Order:
+def _order(entry: TimelineEntry | Entry, connection: Connection, now: datetime) -> Order:
     connector = connection.connector
     return Order(
         key=f"connection:{connection.pk}:entry:{entry.uuid}",

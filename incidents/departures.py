@@ -11,7 +11,7 @@ from oncall.models import User
 
 
 def take_back(user: User, now: datetime) -> None:
-    """Unassign open incidents of this person: pending, and the present step executes anew for whoever is on call now."""
+    """Unassign open incidents of this person: the present step executes anew for whoever is on call now."""
     held = Incident.objects.exclude(status=Status.RESOLVED).filter(Q(assignments__user=user) | Q(acknowledged_by=user))
     incidents = list(held.distinct().order_by("pk"))
     if incidents:

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from config.inserting import insert
+from config.inserting import insert_values
 from incidents import lifecycle
 from incidents.lifecycle.opening import Key, key_of
 from incidents.models import AlertSource, Incident, RawEvent, Status
@@ -244,24 +244,25 @@ def _keep_raw(arrivals: Sequence[Arrival], results: Sequence[Sequence[Result]], 
         for arrival, row in zip(arrivals, results, strict=True)
         for event, result in zip(arrival.events, row, strict=True)
     ]
-    insert(rows)
+    insert_values(RawEvent, rows)
     AlertSource.objects.filter(pk__in={arrival.source.pk for arrival in arrivals}).update(last_event_at=now)
 
 
-def _raw(arrival: Arrival, event: Event | Refused, result: Result, now: datetime) -> RawEvent:
+def _raw(arrival: Arrival, event: Event | Refused, result: Result, now: datetime) -> dict[str, Any]:
     taken = event if isinstance(event, Event) else None
-    return RawEvent(
-        source=arrival.source,
-        received_at=now,
-        remote_address=arrival.remote_address,
-        user_agent=arrival.user_agent[:200],
-        body=event.raw,
-        size=len(event.raw.encode()),
-        action=taken.action if taken else "",
-        dedup_key=result.dedup_key[:255],
-        title=taken.title if taken else "",
-        outcome=result.outcome,
-        reason=result.reason,
-        errors=[{"field": e.field, "code": e.code, "detail": e.detail} for e in result.errors],
-        incident=result.incident,
-    )
+    return {
+        "uuid": uuid.uuid4(),
+        "source_id": arrival.source.pk,
+        "received_at": now,
+        "remote_address": arrival.remote_address,
+        "user_agent": arrival.user_agent[:200],
+        "body": event.raw,
+        "size": len(event.raw.encode()),
+        "action": taken.action if taken else "",
+        "dedup_key": result.dedup_key[:255],
+        "title": taken.title if taken else "",
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "errors": [{"field": e.field, "code": e.code, "detail": e.detail} for e in result.errors],
+        "incident_id": result.incident.pk if result.incident else None,
+    }

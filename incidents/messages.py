@@ -9,6 +9,7 @@ from incidents import replies, routing
 from incidents.document import document, incident_url
 from incidents.models import Connection, Execution, Incident, TimelineEntry
 from incidents.sentences import sentence
+from incidents.timeline import Entry
 from oncall.models import User
 
 Kind = TimelineEntry.Kind
@@ -47,7 +48,7 @@ def _common(incident: Incident) -> dict[str, Any]:
     }
 
 
-def to_connection(entry: TimelineEntry, connection: Connection, now: datetime) -> Message:
+def to_connection(entry: TimelineEntry | Entry, connection: Connection, now: datetime) -> Message:
     """Return what a connection's target is told of an entry, whose incident went through `document.load`."""
     incident = entry.incident
     event = EVENTS[Kind(entry.kind)]

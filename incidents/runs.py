@@ -5,9 +5,10 @@ Every function here works inside the caller's transaction, on incidents whose ro
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from config.engine import wake
-from config.inserting import insert
+from config.inserting import insert_values
 from incidents.models import Incident, Run
 from oncall import policies
 from oncall.models import EscalationPolicy
@@ -24,7 +25,8 @@ def start(incidents: Sequence[Incident], *, now: datetime) -> None:
         return
     end(paging_ones, now=now)
     copies = snapshots({incident.escalation_policy_id for incident in paging_ones})
-    insert([begin(incident, copies, now) for incident in paging_ones])
+    documents = {pk: copy.to_json() for pk, copy in copies.items()}
+    insert_values(Run, [_values(incident, copies, documents, now) for incident in paging_ones])
     wake(JOB)
 
 
@@ -39,16 +41,25 @@ def snapshots(policy_pks: set[int | None]) -> dict[int | None, Policy]:
     return copies
 
 
+def _values(
+    incident: Incident, copies: Mapping[int | None, Policy], documents: Mapping[int | None, Any], now: datetime
+) -> dict[str, Any]:
+    policy_pk = incident.escalation_policy_id
+    return {
+        "incident_id": incident.pk,
+        "policy_id": policy_pk,
+        "snapshot": documents[policy_pk],
+        "started_at": now,
+        "due_at": now + timedelta(minutes=copies[policy_pk].start_delay_minutes),
+    }
+
+
 def begin(incident: Incident, copies: Mapping[int | None, Policy], now: datetime) -> Run:
     """Return an unsaved run that is due when the policy's start delay is over."""
-    copy = copies[incident.escalation_policy_id]
-    return Run(
-        incident=incident,
-        policy_id=incident.escalation_policy_id,
-        snapshot=copy.to_json(),
-        started_at=now,
-        due_at=now + timedelta(minutes=copy.start_delay_minutes),
-    )
+    documents = {incident.escalation_policy_id: copies[incident.escalation_policy_id].to_json()}
+    run = Run(**_values(incident, copies, documents, now))
+    run.incident = incident
+    return run
 
 
 def end(incidents: Sequence[Incident], *, now: datetime) -> None:

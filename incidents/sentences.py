@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from incidents.models import Incident, Run, Status, TimelineEntry
+from incidents.timeline import Entry
 from oncall.policy import Policy
 
 Kind = TimelineEntry.Kind
@@ -53,11 +54,11 @@ def next_step(incident: Incident, run: Run | None, now: datetime) -> str:
     return f"Step {run.position + 1} of {len(policy.steps)} {wait} unless somebody answers."
 
 
-def sentence(entry: TimelineEntry) -> str:
+def sentence(entry: TimelineEntry | Entry) -> str:
     """Say one timeline entry as a sentence."""
     who = entry.actor or "Tocsin"
     say = SENTENCES.get(Kind(entry.kind))
-    return say(who, entry.facts) if say else f"{who}: {entry.get_kind_display()}"
+    return say(who, entry.facts) if say else f"{who}: {Kind(entry.kind).label}"
 
 
 def _opened(who: str, facts: Facts) -> str:
@@ -83,6 +84,8 @@ def _unacknowledged(who: str, facts: Facts) -> str:
 
 
 def _assigned(who: str, facts: Facts) -> str:
+    if facts.get("taken_from"):
+        return f"{who} took it over from {facts['taken_from']}."
     through = f" (on call in {facts['through']})" if facts.get("through") else ""
     return f"{who} assigned it to {facts.get('to', 'somebody')}{through}."
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID, uuid4
 
 from django.db.models import F
 
-from config.inserting import insert
+from config.inserting import insert_values
 from incidents.models import AlertSource, Incident, TimelineEntry
 from oncall.models import User
 
@@ -52,34 +53,52 @@ class Draft:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[TimelineEntry]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it was written: what is told of it needs no row to be read again."""
+
+    incident: Incident
+    uuid: UUID
+    number: int
+    at: datetime
+    kind: Kind
+    originator: Originator
+    user_id: int | None
+    actor: str
+    via: str
+    facts: Mapping[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns of its row."""
+        own = {name: getattr(self, name) for name in ("uuid", "number", "at", "kind", "originator", "user_id")}
+        return {**own, "incident_id": self.incident.pk, "actor": self.actor, "via": self.via, "facts": dict(self.facts)}
+
+
+def write(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[Entry]:
     """Write entries for incidents whose rows the caller has locked and whose `entries` column it raises itself."""
-    entries = drafts_to_entries(drafts, by=by, at=at)
-    insert(entries)
+    entries = numbered(drafts, by=by, at=at)
+    store(entries)
     return entries
 
 
-def drafts_to_entries(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[TimelineEntry]:
-    """Return unsaved entries; their numbers follow the incident's `entries` in memory, which is counted up here."""
+def numbered(drafts: Sequence[Draft], *, by: Actor, at: datetime) -> list[Entry]:
+    """Return entries to be stored, numbered after the incident's `entries` in memory, which is counted up here."""
+    user_id, actor = by.user.pk if by.user else None, by.name[:150]
     entries = []
     for draft in drafts:
-        draft.incident.entries += 1
-        entry = TimelineEntry(
-            incident=draft.incident,
-            number=draft.incident.entries,
-            at=at,
-            kind=draft.kind,
-            originator=by.originator,
-            user=by.user,
-            actor=by.name[:150],
-            via=by.via,
-            facts=dict(draft.facts),
-        )
-        entries.append(entry)
+        incident = draft.incident
+        incident.entries += 1
+        number, kind = incident.entries, draft.kind
+        entries.append(Entry(incident, uuid4(), number, at, kind, by.originator, user_id, actor, by.via, draft.facts))
     return entries
 
 
-def add(incident: Incident, kind: Kind, facts: Mapping[str, Any], *, at: datetime, by: Actor = SYSTEM) -> TimelineEntry:
+def store(entries: Sequence[Entry]) -> None:
+    """Write numbered entries by one statement."""
+    insert_values(TimelineEntry, [entry.values() for entry in entries])
+
+
+def add(incident: Incident, kind: Kind, facts: Mapping[str, Any], *, at: datetime, by: Actor = SYSTEM) -> Entry:
     """Write one entry that changes nothing else. The incident's row must be locked by the caller."""
     entry = write([Draft(incident, kind, facts)], by=by, at=at)[0]
     Incident.objects.filter(pk=incident.pk).update(entries=F("entries") + 1)

@@ -37,7 +37,7 @@ def _news(connector: Connector, method: ContactMethod, now: datetime) -> Order:
         message=Message(
             event="system",
             title=f"{connector.name} switched itself off",
-            text=f"{connector.off_reason}\nWhat it should be told waits for a day and leaves, in order, when it is on again.",
+            text=f"{connector.off_reason}\nWhat it should be told waits for a day and leaves when it is on again.",
             url=f"{settings.PUBLIC_URL}/alert-destinations/{connector.uuid}/",
             severity="error",
             source="Tocsin",

@@ -43,8 +43,7 @@ def make_user(username: str = "", *, email_after: Sequence[int] | None = (0,), *
 
 def make_admin(username: str = "root") -> User:
     """An administrator with a verified address: the catch-all."""
-    user = make_user(username, is_superuser=True, is_staff=True)
-    return user
+    return make_user(username, is_superuser=True, is_staff=True)
 
 
 def make_method(

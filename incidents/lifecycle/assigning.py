@@ -8,7 +8,7 @@ from django.db import transaction
 
 from incidents import paging, runs, steps
 from incidents.lifecycle.answering import acknowledge
-from incidents.lifecycle.batch import NOBODY_HAS_IT, Batch, Change, live_runs
+from incidents.lifecycle.batch import NOBODY_HAS_IT, Batch, Change, ack_timeout, live_runs
 from incidents.models import Assignment, Incident, Status
 from incidents.sentences import join
 from incidents.timeline import Actor, Kind
@@ -31,12 +31,13 @@ class Assignee:
 def assign(incidents: Sequence[Incident], to: Assignee, *, by: Actor, now: datetime) -> list[Change]:
     """Hand incidents over: pending, others' unsent pages are cancelled, the new ones are paged from rule 1 (I1).
 
-    To oneself it is an acknowledgement, to a policy a new run at step 1, to those who have it already nothing.
+    To oneself it is an acknowledgement that pages nobody, also of what somebody else has; to a policy a new run at
+    step 1, to those who have it already nothing.
     """
     if to.policy is not None:
         return _assign_policy(incidents, to.policy, by=by, now=now)
     if to.user is not None and by.user is not None and to.user.pk == by.user.pk:
-        return acknowledge(incidents, by=by, now=now)
+        return _take_over(incidents, by.user, by=by, now=now)
     batch = Batch.lock("assign", incidents, by=by, now=now)
     moving = batch.open_ones("assigned")
     people, words = _people(to, now)
@@ -47,6 +48,23 @@ def assign(incidents: Sequence[Incident], to: Assignee, *, by: Actor, now: datet
     moving = [incident for incident in moving if not _has_it_already(incident, to, people)]
     _hand_over(batch, moving, to, people, words)
     return batch.done()
+
+
+def _take_over(incidents: Sequence[Incident], user: User, *, by: Actor, now: datetime) -> list[Change]:
+    """Acknowledge what nobody has, and become the holder of what somebody else has."""
+    changes = {change.incident.pk: change for change in acknowledge(incidents, by=by, now=now)}
+    batch = Batch.lock("assign", [i.incident for i in changes.values() if not i.changed], by=by, now=now)
+    held = [i for i in batch.incidents if i.status == Status.ACCEPTED and i.acknowledged_by_id != user.pk]
+    before = {incident.pk: str(incident.acknowledged_by or "a machine") for incident in held}
+    Assignment.objects.filter(incident__in=[i.pk for i in held]).delete()
+    Assignment.objects.bulk_create([Assignment(incident=i, user=user, assigned_by=user, assigned_at=now) for i in held])
+    live = live_runs(held)
+    for incident in held:
+        timeout = ack_timeout(live.get(incident.pk), now)
+        values = {"acknowledged_by": user, "acknowledged_at": now, "ack_timeout_at": timeout}
+        facts = {"to": str(user), "people": [user.username], "taken_from": before[incident.pk]}
+        batch.move([incident], Kind.ASSIGN, values, facts)
+    return [batch.changes[pk] if pk in before else change for pk, change in changes.items()]
 
 
 @transaction.atomic

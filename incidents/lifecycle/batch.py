@@ -10,8 +10,8 @@ from django.db.models import F
 
 from config.problems import Conflict
 from incidents import broadcast, timeline
-from incidents.models import Incident, Run, Status, TimelineEntry
-from incidents.timeline import Actor, Draft, Kind
+from incidents.models import Incident, Run, Status
+from incidents.timeline import Actor, Draft, Entry, Kind
 
 OPEN = frozenset({Status.PENDING, Status.ACCEPTED})
 NOBODY_HAS_IT: Mapping[str, Any] = {
@@ -88,7 +88,7 @@ class Batch:
         facts: Facts = MappingProxyType({}),
         *,
         even_resolved: bool = False,
-    ) -> list[TimelineEntry]:
+    ) -> list[Entry]:
         """Set the same values on all of them by one guarded UPDATE, write one entry for each, tell the connections."""
         if not incidents:
             return []

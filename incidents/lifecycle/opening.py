@@ -12,9 +12,9 @@ from django.db.models import F, Max, Q
 from config.inserting import insert
 from incidents import broadcast, paging, runs, timeline
 from incidents.lifecycle.batch import NOBODY_HAS_IT
-from incidents.models import Incident, Severity, Status, TimelineEntry
+from incidents.models import Incident, Severity, Status
 from incidents.models.severity import louder
-from incidents.timeline import Actor, Draft, Kind
+from incidents.timeline import Actor, Draft, Entry, Kind
 
 Key = tuple[int, str]  # alert source pk, dedup key
 MOST_COUNTS = 4
@@ -63,13 +63,13 @@ def trigger(incidents: Sequence[Incident], *, by: Mapping[int, Actor], now: date
     return set(pks)
 
 
-def _write_opened(opened: Sequence[Incident], by: Mapping[int, Actor], now: datetime, why: str) -> list[TimelineEntry]:
-    entries: list[TimelineEntry] = []
+def _write_opened(opened: Sequence[Incident], by: Mapping[int, Actor], now: datetime, why: str) -> list[Entry]:
+    entries: list[Entry] = []
     for source_pk, actor in by.items():
         own = [incident for incident in opened if incident.alert_source_id == source_pk]
         drafts = [Draft(i, Kind.OPEN, _opening_facts(i, why)) for i in own]
-        entries += timeline.drafts_to_entries(drafts, by=actor, at=now)
-    insert(entries)
+        entries += timeline.numbered(drafts, by=actor, at=now)
+    timeline.store(entries)
     return entries
 
 
@@ -134,10 +134,10 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
         if _pages_anew(incident, before, was):
             _make_pending(incident)
             anew.append(incident)
-    entries = [entry for by, draft in drafts for entry in timeline.drafts_to_entries([draft], by=by, at=now)]
+    entries = [entry for by, draft in drafts for entry in timeline.numbered([draft], by=by, at=now)]
     _save(changed)
     _count([one for one in appendings if one.incident not in changed], now)
-    insert(entries)
+    timeline.store(entries)
     broadcast.tell([entry for entry in entries if entry.kind == Kind.SEVERITY], now=now)
     paging.drop_all(anew, reason="its severity rose", now=now)
     runs.start(anew, now=now)

@@ -1,7 +1,7 @@
 """People, teams, how a person can be reached and after how many minutes by which way."""
 
 import zoneinfo
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
@@ -13,7 +13,6 @@ from config.records import Record
 from config.secrets import EncryptedJSONField
 from destinations.base import kind_choices
 from destinations.models import Connector
-
 
 ROLES = ("admin", "manager", "responder", "stakeholder")  # each is a group of that name, capitalised
 
@@ -76,7 +75,7 @@ class User(AbstractUser, Record):
 
 
 class Deactivation(models.Model):
-    """A span in which a user was switched off: his turns are vacant, overrides that name him are skipped (R9, R11, R17)."""
+    """A span in which a user was switched off: turns are vacant, overrides that name them are skipped (R9, R11, R17)."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="deactivations")
     start = models.DateTimeField()

@@ -25,7 +25,7 @@ class Schedule(Record):
 
 
 class Layer(Record):
-    """One generation of a rotation. An edit at T ends the old generation at T and begins a new one, so that the past stays."""
+    """One generation of a rotation. An edit at T ends it at T and begins a new one, so that the past stays."""
 
     class Unit(models.TextChoices):
         """What a turn's length is counted in, on the wall clock."""

@@ -1,4 +1,4 @@
-"""The escalation rules E1 to E14, most of them on the worked policy: 1 schedule S (5 min), 2 bob and carol (10), 3 team ops (15).
+"""The escalation rules E1 to E14, most of them on one policy: schedule S (5 min), bob and carol (10), team ops (15).
 
 It repeats once, and its acknowledgements time out after 30 minutes. S is alice's. Events come at 12:00.
 """

@@ -54,7 +54,7 @@ VERBS = {
     "unacknowledge": lambda i, by: lifecycle.unacknowledge([i], by=by, now=LATER),
 }
 REFUSED = "refused"
-# The table of section "Operations on incidents": verb, status before -> status after, snoozed after, changed or refused.
+# The rules I1 to I5 as a table: verb, status before -> status after, snoozed after, changed or refused.
 TABLE = [
     ("acknowledge", "pending", "ACCEPTED", False, True),
     ("acknowledge", "acknowledged", "ACCEPTED", False, False),
