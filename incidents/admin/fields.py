@@ -57,17 +57,16 @@ class RowsWidget(forms.Widget):
         rows = [*given, *({} for _ in range(SPARE))]
         context["widget"] |= {
             "columns": self.columns,
-            "rows": [self._cells(row, place) for place, row in enumerate(rows)],
+            "rows": [self._cells(row) for row in rows],
             "ordered": self.ordered,
             "add": self.add,
             "keeps": any(column.secret for column in self.columns),
         }
         return context
 
-    def _cells(self, row: Row, place: int) -> dict[str, Any]:
+    def _cells(self, row: Row) -> dict[str, Any]:
         kept = row.get("place", "")
         return {
-            "number": place + 1,
             "place": kept,
             "cells": [
                 {"column": column, "value": "" if column.secret else row.get(column.name, ""), "set": bool(kept)}

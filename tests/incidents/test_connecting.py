@@ -129,9 +129,8 @@ def test_set_without_anything_stored_is_refused() -> None:
             "My webhook hears nobody was told of all sources, class auth.* or disk, with team=core or shop and a=b.",
         ),
         (
-            {"events": [], "mode": "manual", "name": "Open a ticket"},
-            "The button “Open a ticket” on incidents of all sources tells My webhook; "
-            "from then on it hears everything.",
+            {"events": [], "mode": "manual", "name": "Ask"},
+            "The button “Ask” on incidents of all sources tells My webhook; from then on it hears everything.",
         ),
     ],
 )
