@@ -4,6 +4,7 @@ Thin on purpose: a door reads the request, hands it to the writer, and answers i
 commit. No session, no CSRF, no redirect, and no database connection of its own.
 """
 
+import ipaddress
 import math
 import re
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def _hand_over(request: HttpRequest, key: str, body: bytes, parse: Parser) -> li
         key=key,
         read=read,
         body=body,
-        remote_address=request.META.get("REMOTE_ADDR") or None,
+        remote_address=_address(request),
         user_agent=request.headers.get("User-Agent", ""),
     )
     return writer.take(parcel)
@@ -134,6 +135,14 @@ def _body(request: HttpRequest) -> bytes:
         return reading.unpacked(bytes(body), _headers(request), LARGEST_BODY)
     except Unreadable as exc:
         raise NotReadable(str(exc)) from exc
+
+
+def _address(request: HttpRequest) -> str | None:
+    """Return who sends, if the server or a trusted proxy names an address."""
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return None
 
 
 def _key_of(request: HttpRequest) -> str:
