@@ -142,7 +142,8 @@ def _placed(
     """
     going_on = _going_on(standing, wanted, pairs, now)
     placed = []
-    last, line = -1, None
+    last = -1
+    line: UUID | None = None
     for place, layer in enumerate(wanted):
         old = pairs.get(place)
         if old is not None and old.layer.position > last:

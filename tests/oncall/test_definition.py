@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -78,7 +79,7 @@ def test_until_and_source_r10(name: str, at: str, user: str | None, until: str |
 
 
 def test_until_looks_a_year_ahead_and_not_further() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 400, datetime(2024, 1, 1))
+    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 400, datetime.fromisoformat("2024-01-01T00:00"))
     schedule = Definition((Layer(("alice", "bob"), turns),))
     handoff = turns.boundary(1)
     assert on_call(schedule, handoff - timedelta(days=364)).until == handoff
@@ -86,20 +87,20 @@ def test_until_looks_a_year_ahead_and_not_further() -> None:
 
 
 def test_a_layer_is_called_by_its_name() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime(2024, 1, 1))
+    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime.fromisoformat("2024-01-01T00:00"))
     schedule = Definition((Layer(("alice",), turns, name="Nights"), Layer((None, "bob"), turns, position=1)))
     assert [who(schedule, turns.boundary(k))[1] for k in (0, 1)] == ["Nights", "layer 2"]
 
 
 def test_swaps_over_the_same_time_cancel_out_r13() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime(2024, 1, 1))
+    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime.fromisoformat("2024-01-01T00:00"))
     start, end = turns.boundary(0), turns.boundary(2)
     swaps = (Override("a", start, end, "bob", "alice"), Override("b", start, end, "alice", "bob"))
     assert who(Definition((Layer(("alice",), turns),), swaps), start)[0] == "alice"
 
 
 def test_reactivated_has_the_turns_again_r17() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime(2024, 1, 1))
+    turns = Rotation(ZoneInfo("UTC"), Unit.DAY, 1, datetime.fromisoformat("2024-01-01T00:00"))
     gone = Inactive("alice", turns.boundary(2), turns.boundary(4))
     schedule = Definition((Layer(("alice",), turns),), inactive=(gone,))
     found = [(shift.user, shift.start) for shift in shifts(schedule, turns.boundary(0), turns.boundary(6))]
@@ -112,10 +113,8 @@ def test_shifts_tile_and_resolve_agrees_r12(schedule: Definition, start: datetim
     end = start + timedelta(minutes=minutes)
     found = shifts(schedule, start, end)
     assert [found[0].start, found[-1].end] == [start, end]
-    assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
-    assert all(
-        (one.user, one.source) != (other.user, other.source) for one, other in zip(found, found[1:], strict=False)
-    )
+    assert all(one.end == other.start for one, other in pairwise(found))
+    assert all((one.user, one.source) != (other.user, other.source) for one, other in pairwise(found))
     for shift in found:
         middle = shift.start + (shift.end - shift.start) / 2
         for at in {shift.start, shift.end - SECOND, middle}:

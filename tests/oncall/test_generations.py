@@ -18,7 +18,7 @@ from tests.oncall.strategies import NEAR, layers
 NOW = datetime(2024, 5, 15, 12, tzinfo=UTC)  # a Wednesday
 DAY = timedelta(days=1)
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
-WEEKLY = Rotation(UTC_ZONE, Unit.WEEK, 1, datetime(2024, 4, 29, 9))  # turn 2 began on 13 May
+WEEKLY = Rotation(UTC_ZONE, Unit.WEEK, 1, datetime.fromisoformat("2024-04-29T09:00"))  # turn 2 began on 13 May
 
 
 def _layer(*users: str | None, rotation: Rotation = WEEKLY, **more: object) -> Layer:
@@ -59,7 +59,9 @@ def test_the_person_on_call_keeps_the_turn_when_the_list_changes() -> None:
     after = _after(before, [_layer("dave", "carol", "alice")])
     assert _users(after, -7, 0, 7, 14) == ["bob", "carol", "alice", "dave"]
     assert [one.layer.begins for one in after] == [before[0].layer.begins, NOW]
-    assert after[1].layer.rotation.anchor == datetime(2024, 5, 13, 9)  # the wall start of the present turn
+    assert after[1].layer.rotation.anchor == datetime.fromisoformat(
+        "2024-05-13T09:00"
+    )  # the wall start of the present turn
     assert after[1].layer.users[0] == "carol"
 
 
@@ -78,14 +80,14 @@ def test_a_changed_zone_is_a_new_generation_with_the_same_wall_times() -> None:
 
 
 def test_a_changed_handoff_hour_is_kept_from_now_on() -> None:
-    later = replace(WEEKLY, anchor=datetime(2024, 4, 29, 14))
+    later = replace(WEEKLY, anchor=datetime.fromisoformat("2024-04-29T14:00"))
     after = _after(_standing(_layer("alice", "bob", "carol")), [_layer("alice", "bob", "carol", rotation=later)])
-    assert after[1].layer.rotation.anchor == datetime(2024, 5, 13, 14)
+    assert after[1].layer.rotation.anchor == datetime.fromisoformat("2024-05-13T14:00")
     assert _users(after, 0, 5.05, 5.1) == ["carol", "carol", "alice"]  # type: ignore[arg-type]
 
 
 def test_an_anchor_to_come_is_a_change_to_come() -> None:
-    monday = replace(WEEKLY, anchor=datetime(2024, 5, 20, 9))
+    monday = replace(WEEKLY, anchor=datetime.fromisoformat("2024-05-20T09:00"))
     after = _after(_standing(_layer("alice", "bob")), [_layer("dave", "erin", rotation=monday)])
     assert _users(after, 0, 4, 5, 12) == ["alice", "alice", "dave", "erin"]
     assert plan(_live(after, NOW), [one.layer for one in after], NOW).empty
@@ -114,7 +116,7 @@ def test_a_layer_that_is_over_is_not_begun_again() -> None:
 
 
 def test_the_31st_is_not_lost_by_an_edit_in_a_short_month_r5() -> None:
-    monthly = Rotation(UTC_ZONE, Unit.MONTH, 1, datetime(2024, 1, 31))
+    monthly = Rotation(UTC_ZONE, Unit.MONTH, 1, datetime.fromisoformat("2024-01-31T00:00"))
     now = datetime(2024, 3, 10, tzinfo=UTC)  # the turn began on 29 February
     new = follow(_layer("alice", "bob", rotation=monthly), _layer("alice", "bob", "carol", rotation=monthly), now)
     assert whose(new.users, new.rotation.turn_at(now)) == "bob"

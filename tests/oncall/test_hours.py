@@ -1,6 +1,7 @@
 """Windows on the wall clock: rule R7."""
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,7 +62,7 @@ def test_spans_of_a_range_agree_with_single_look_ups_r7(
     end = start + timedelta(minutes=minutes)
     spans = open_spans(found, zone, start, end)
     assert all(start <= opens < closes <= end for opens, closes in spans)
-    assert all(one[1] < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in pairwise(spans))
     edges = [start, *(edge for span in spans for edge in span)]
     for at in {edge + by for edge in edges for by in (-SECOND, timedelta(), SECOND)}:
         if start <= at < end:

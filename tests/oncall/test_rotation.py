@@ -41,7 +41,7 @@ def test_wall_time_becomes_an_instant_r3(zone: str, shown: str, expected: str) -
 
 
 def test_month_turns_are_clamped_and_clamping_does_not_stick_r5() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.MONTH, 1, datetime(2024, 1, 31, 9))
+    turns = Rotation(ZoneInfo("UTC"), Unit.MONTH, 1, datetime.fromisoformat("2024-01-31T09:00"))
     days = [turns.wall_start(k).date().isoformat() for k in range(-2, 6)]
     assert days == [
         "2023-11-30", "2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31", "2024-06-30",
@@ -49,7 +49,7 @@ def test_month_turns_are_clamped_and_clamping_does_not_stick_r5() -> None:
 
 
 def test_a_half_year_from_31_august_r5() -> None:
-    turns = Rotation(ZoneInfo("UTC"), Unit.MONTH, 6, datetime(2023, 8, 31, 9))
+    turns = Rotation(ZoneInfo("UTC"), Unit.MONTH, 6, datetime.fromisoformat("2023-08-31T09:00"))
     assert [turns.wall_start(k).date().isoformat() for k in (0, 1, 2)] == ["2023-08-31", "2024-02-29", "2024-08-31"]
 
 
@@ -74,7 +74,7 @@ def test_turns_across_a_change_are_longer_or_shorter_r2(
 
 
 def test_a_wall_clock_that_runs_again_does_not_hand_back_r4() -> None:
-    turns = Rotation(NEW_YORK, Unit.DAY, 1, datetime(2024, 10, 31, 1, 30))
+    turns = Rotation(NEW_YORK, Unit.DAY, 1, datetime.fromisoformat("2024-10-31T01:30"))
     assert [turns.turn_at(_utc(f"2024-11-03T{at}")) for at in ("05:29:59", "05:30:00", "06:15:00", "06:30:00")] == [
         2,
         3,
@@ -112,7 +112,7 @@ def test_turns_of_a_range_agree_with_single_look_ups_r4(turns: Rotation, start: 
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("length", [1, 9000])
 def test_the_ends_of_the_calendar_break_nothing_r4(at: datetime, unit: Unit, length: int) -> None:
-    turns = Rotation(NEW_YORK, unit, length, datetime(2024, 1, 31, 9))
+    turns = Rotation(NEW_YORK, unit, length, datetime.fromisoformat("2024-01-31T09:00"))
     k = turns.turn_at(at)
     assert isinstance(turns.boundary(k + 1), datetime)
     assert turns.turns(at, at + HOUR)[0] == (at, k)
@@ -132,7 +132,7 @@ class Counted(Rotation):
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("years", [1, 30, 120])
 def test_the_cost_of_a_look_up_does_not_grow_with_age_r4(unit: Unit, years: int) -> None:
-    turns = Counted(NEW_YORK, unit, 1, datetime(2030 - years, 1, 31, 9))
+    turns = Counted(NEW_YORK, unit, 1, datetime.fromisoformat(f"{2030 - years}-01-31T09:00"))
     turns.turn_at(datetime(2030, 7, 1, 12, tzinfo=UTC))
     assert len(turns.asked) <= 60
 
