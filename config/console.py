@@ -39,6 +39,7 @@ from urllib.parse import quote
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
@@ -138,7 +139,12 @@ class ConsoleSite(UnfoldAdminSite):
     site_header = site_title = "Tocsin"
     site_url = None
     login_template = "console/sign_in.html"
+    login_form = AuthenticationForm
     final_catch_all_view = False  # unknown machine paths must answer JSON, not a login page
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whoever has an account comes in; each page asks for its own permission."""
+        return request.user.is_active
 
 
 def may(user: Any, permission: str) -> bool:

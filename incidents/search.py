@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTransform
 
 from incidents.models import Assignment, Incident, Severity, Status
 from incidents.routing import our_severity
@@ -105,7 +105,8 @@ def _fault(key: str, value: str) -> str:
         word = our_severity(value) if key == "severity" else value.lower()
         return "" if word in choices[key] else f"{key}:{value} is not known. Use {', '.join(choices[key])}."
     if key.startswith(LABEL) and len(key) > len(LABEL):
-        return ""
+        number = key.removeprefix(LABEL).lstrip("-").isdecimal()  # would be read as a place in a list
+        return f"{key}: a label whose name is a number cannot be searched for." if number else ""
     if key not in NAMED and key != "assignee":
         return f"{key}: is not known. Use {', '.join(KEYS)}; or put it in quotes to search for the words."
     return "" if value else f"{key}: has no value."
@@ -133,7 +134,7 @@ def _term(term: Term, user: User) -> Q:
     if term.key.startswith(LABEL):
         name = term.key.removeprefix(LABEL)
         labelled = Incident.objects.annotate(
-            said=KeyTextTransform(name, "labels"), added=KeyTextTransform(name, "contextual_labels")
+            said=KeyTransform(name, "labels"), added=KeyTransform(name, "contextual_labels")
         )
         return Q(pk__in=labelled.filter(Q(said=value) | Q(added=value)).values("pk"))
     return Q(**{f"{NAMED[term.key]}__icontains": value})

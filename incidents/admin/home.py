@@ -14,7 +14,7 @@ from config.console import Person, etag, fragment, may, page, show
 from config.health import state
 from destinations.health import last_day
 from destinations.models import Attempt, Connector
-from incidents.checklist import Task, checklist
+from incidents.checklist import checklist
 from incidents.document import load
 from incidents.models import Incident, Run, Status
 from incidents.search import mine
@@ -55,13 +55,7 @@ class Turn:
 def home(request: Person) -> HttpResponse:
     """`GET /`: the first page."""
     tab = _tab(request)
-    tasks = checklist(request.user) if may(request.user, "incidents.add_alertsource") else []
-    context = {
-        "tasks": [] if _done(tasks) else tasks,
-        "done": sum(task.done for task in tasks),
-        "tag": etag(request, (tab, _stamp())),
-        **_live(request, tab),
-    }
+    context = {"tag": etag(request, (tab, _stamp())), **_live(request, tab)}
     return show(request, "incidents/home.html", context, title="Home")
 
 
@@ -83,13 +77,14 @@ def _tab(request: Person) -> str:
     return asked if asked in TABS else "open"
 
 
-def _done(tasks: Sequence[Task]) -> bool:
-    return all(task.done or task.optional for task in tasks)
-
-
 def _live(request: Person, tab: str) -> dict[str, Any]:
     user, now = request.user, timezone.now()
     context: dict[str, Any] = {"tab": tab, "now": now}
+    if may(user, "incidents.add_alertsource"):
+        tasks = checklist(user)
+        following = next((task for task in tasks if not task.done and not task.optional), None)
+        context |= {"tasks": tasks if following else [], "following": following}
+        context["done"] = sum(task.done for task in tasks)
     if may(user, "incidents.view_incident"):
         visible = access.visible(user, Incident.objects.filter(OPEN))
         context |= {"counts": _counts(visible, user), "rows": rows(_chosen(visible, tab, user), now)}

@@ -1,6 +1,7 @@
 """Every event as it arrived, and what came of it."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ MARKS = {
 def raw_events(request: Person) -> HttpResponse:
     """`GET /raw-events/`."""
     asked = {name: request.GET.get(name, "").strip()[:500] for name in ("q", "source", "outcome", "incident")}
+    asked["incident"] = asked["incident"] if re.fullmatch(r"[0-9]{1,18}", asked["incident"]) else ""
     visible = access.visible(request.user, RawEvent.objects.select_related("source", "incident"))
     found = pagination.read(
         _chosen(visible, asked),
@@ -64,10 +66,10 @@ def _chosen(visible: QuerySet[RawEvent], asked: dict[str, str]) -> QuerySet[RawE
     if text := asked["q"].replace("\0", ""):
         words = Q(title__icontains=text) | Q(dedup_key__icontains=text) | Q(body__icontains=text)
         chosen = chosen.filter(words | Q(reason__icontains=text))
-    if asked["source"].isdecimal():
-        chosen = chosen.filter(source=int(asked["source"][:18]))
+    if re.fullmatch(r"[0-9]{1,18}", asked["source"]):
+        chosen = chosen.filter(source=int(asked["source"]))
     if asked["outcome"] in Outcome.values:
         chosen = chosen.filter(outcome=asked["outcome"])
-    if asked["incident"].isdecimal():
-        chosen = chosen.filter(incident=int(asked["incident"][:18]))
+    if asked["incident"]:
+        chosen = chosen.filter(incident=int(asked["incident"]))
     return chosen

@@ -124,12 +124,15 @@
     if (!event.target.matches("[data-once]")) return;
     if (event.target.dataset.sent) { event.preventDefault(); return; }
     event.target.dataset.sent = "1";
-    setTimeout(() => event.target.querySelectorAll("button").forEach((one) => { one.disabled = true; }), 0);
+    setTimeout(() => buttons(event.target).forEach((one) => { one.disabled = true; }), 0);
   });
+  function buttons(form) {
+    return [...form.elements].filter((one) => one.type === "submit");
+  }
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) {
       delete form.dataset.sent;
-      form.querySelectorAll("button").forEach((one) => { one.disabled = false; });
+      buttons(form).forEach((one) => { one.disabled = false; });
     }
   });
 
