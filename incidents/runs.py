@@ -18,12 +18,16 @@ JOB = "incidents.escalation.run_due"
 NO_STEPS = Policy(name="", steps=())
 
 
-def start(incidents: Sequence[Incident], *, now: datetime) -> None:
-    """Begin a run for each incident that pages anybody, from a copy of its policy (E1); an older run ends."""
+def start(incidents: Sequence[Incident], *, now: datetime, new: bool = False) -> None:
+    """Begin a run for each incident that pages anybody, from a copy of its policy (E1); an older run ends.
+
+    `new`: the incidents were opened in this transaction, and have none.
+    """
     paging_ones = [incident for incident in incidents if incident.urgency and not incident.is_muted]
     if not paging_ones:
         return
-    end(paging_ones, now=now)
+    if not new:
+        end(paging_ones, now=now)
     copies = snapshots({incident.escalation_policy_id for incident in paging_ones})
     documents = {pk: copy.to_json() for pk, copy in copies.items()}
     insert_values(Run, [_values(incident, copies, documents, now) for incident in paging_ones])

@@ -58,7 +58,7 @@ def trigger(incidents: Sequence[Incident], *, by: Mapping[int, Actor], now: date
     for incident in opened:
         incident.pk, incident.entries = pks[incident.uuid], 0
     entries = _write_opened(opened, by, now, why)
-    runs.start(opened, now=now)
+    runs.start(opened, now=now, new=True)
     broadcast.tell(entries, now=now)
     return set(pks)
 

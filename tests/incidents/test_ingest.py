@@ -178,7 +178,8 @@ def test_the_number_of_queries_is_the_same_for_a_thousand(postgres_database: str
 
 def test_200_simultaneous_triggers_with_one_key_give_one_incident(each_database: str) -> None:
     source = factories.make_source("Shop")
-    barrier, results = threading.Barrier(20), []
+    barrier = threading.Barrier(20)
+    results: list[Result] = []
 
     def fire() -> None:
         barrier.wait()

@@ -123,7 +123,7 @@ def test_a_service_token_acknowledges_and_changes_no_assignee(ann: User, bob: Us
     incident.refresh_from_db()
     assert (incident.status, incident.acknowledged_by) == ("ACCEPTED", None)
     assert not incident.assignments.exists()
-    assert incident.timeline.last().actor == "terraform"
+    assert incident.timeline.latest("number").actor == "terraform"
 
 
 def test_close_leaves_firing_and_resolve_sets_it(ann: User, bob: User) -> None:
@@ -145,7 +145,7 @@ def test_a_snooze_is_one_minute_to_seven_days(ann: User, bob: User, minutes: flo
 def test_a_note_is_allowed_on_a_resolved_incident(ann: User, bob: User) -> None:
     incident = incident_in("resolved", ann, bob)
     assert lifecycle.note([incident], "post-mortem follows", by=Actor.person(ann, "console"), now=LATER)[0].changed
-    assert incident.timeline.last().facts == {"text": "post-mortem follows"}
+    assert incident.timeline.latest("number").facts == {"text": "post-mortem follows"}
 
 
 def test_bulk_answers_each_in_the_order_asked(ann: User, bob: User) -> None:
