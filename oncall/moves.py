@@ -39,6 +39,15 @@ def compare(before: Definition, after: Definition, start: datetime, end: datetim
     return Moves(tuple(people), tuple(gaps))
 
 
+def holes(schedule: Definition, start: datetime, end: datetime) -> tuple[Span, ...]:
+    """Return the times in [start, end) with nobody on call."""
+    gaps: list[Span] = []
+    for span in shifts(schedule, start, end):
+        if span.user is None:
+            gaps = _longer(gaps, span.start, span.end)
+    return tuple(gaps)
+
+
 def _at(spans: Iterable[Shift[str]], at: datetime) -> str | None:
     return next(span.user for span in spans if span.start <= at < span.end)
 

@@ -17,7 +17,7 @@ from config.problems import Invalid, Problem
 from destinations import base
 from destinations.models import Connector
 from oncall import contacts
-from oncall.admin.pages import actor, find, go, sentence, verb
+from oncall.admin.pages import actor, answers, find, go, sentence, verb
 from oncall.admin.people_forms import put
 from oncall.models import ContactMethod
 
@@ -47,7 +47,7 @@ def new(request: Person, kind: str) -> HttpResponse:
 def _form(request: Person, kind: base.Kind) -> forms.Form:
     """Return the kind's form of an address, with a label and, where there are several, the provider it goes through."""
     assert kind.address_form is not None  # noqa: S101  # the caller has looked
-    form = kind.address_form(request.POST or None, initial=_initial(request, kind))
+    form = kind.address_form(answers(request), initial=_initial(request, kind))
     connectors = Connector.objects.filter(kind=kind.name)
     if connectors.exists():
         form.fields["connector"] = forms.ModelChoiceField(

@@ -15,7 +15,7 @@ from config.problems import Invalid
 from destinations import base
 from oncall import contacts
 from oncall import people as verbs
-from oncall.admin.pages import actor, go
+from oncall.admin.pages import actor, answers, go
 from oncall.admin.people_forms import ProfileForm, put
 from oncall.models import ContactMethod, NotificationRule, Schedule, Token, Urgency, User
 from oncall.watches import AHEAD, turns
@@ -43,7 +43,7 @@ def profile(request: Person) -> HttpResponse:
     """Change one's own name, mail, zone and phone, and whether one wants to hear of the end."""
     user = User.objects.get(pk=request.user.pk)
     initial = {name: getattr(user, name) for name in ProfileForm.base_fields}
-    form = ProfileForm(request.POST or None, initial=initial)
+    form = ProfileForm(answers(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             _change(request, user, form.cleaned_data, timezone.now())

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib import messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -52,6 +52,11 @@ def actor(request: Person) -> audit.Actor:
     return audit.Actor(user.username, str(user.uuid), "console")
 
 
+def answers(request: HttpRequest) -> QueryDict | None:
+    """Return what a form was sent with, also if that is nothing; None if it is only being looked at."""
+    return request.POST if request.method == "POST" else None
+
+
 def go(name: str, *args: Any, anchor: str = "") -> HttpResponseRedirect:
     """Return the way to a page by the name of its route."""
     return HttpResponseRedirect(reverse(name, args=args) + (f"#{anchor}" if anchor else ""))
@@ -79,11 +84,11 @@ def sentence(problem: Problem) -> str:
 def hinted(problem: Problem, hints: Mapping[str, str]) -> dict[str, str]:
     """Return field -> what is wrong with it, by the words for people where those of a document are for programs.
 
-    `hints` is by the last word of the field's name that is not a number.
+    `hints` is by the last word of the field's name.
     """
     found: dict[str, str] = {}
     for error in problem.errors:
-        name = next((step for step in reversed(error.field.split(".")) if not step.isdecimal()), "")
+        name = error.field.rpartition(".")[2]
         words = error.detail if error.code in SAID else hints.get(name, error.detail)
         found[error.field] = f"{found[error.field]} {words}" if error.field in found else words
     return found

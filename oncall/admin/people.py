@@ -17,7 +17,7 @@ from config.console import Person, demand, page, show
 from config.problems import Invalid
 from oncall import contacts, invitations
 from oncall import people as verbs
-from oncall.admin.pages import actor, find, go, verb
+from oncall.admin.pages import actor, answers, find, go, verb
 from oncall.admin.people_forms import NewPersonForm, PersonForm, ProfileForm, put
 from oncall.models import ContactMethod, EscalationPolicy, Schedule, Team, User
 from oncall.watches import AHEAD, turns
@@ -49,7 +49,7 @@ def people(request: Person) -> HttpResponse:
 @page(ADMIN, methods=("GET", "HEAD", "POST"))
 def new(request: Person) -> HttpResponse:
     """Make a person, who gets a password or a link to choose one."""
-    form = NewPersonForm(request.POST or None, initial={"time_zone": request.user.time_zone, "roles": ["responder"]})
+    form = NewPersonForm(answers(request), initial={"time_zone": request.user.time_zone, "roles": ["responder"]})
     if request.method == "POST" and form.is_valid():
         try:
             user = _add(request, form.cleaned_data, timezone.now())

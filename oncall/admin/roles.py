@@ -2,7 +2,6 @@
 
 from django.http import HttpResponse
 
-from config.access import visible
 from config.console import Person, page, show
 from oncall.models import User
 from oncall.models.people import ROLES
@@ -20,10 +19,15 @@ WORDS = {
 @page("oncall.view_user")
 def roles(request: Person) -> HttpResponse:
     """Show the roles with their people."""
-    people = list(visible(request.user, User.objects.filter(is_active=True).prefetch_related("groups")))
+    sees = request.user.has_perm("oncall.view_user")
+    people = list(User.objects.filter(is_active=True).prefetch_related("groups")) if sees else []
     lines = [
         (role, WORDS[role], [user for user in people if role in user.roles or (role == "admin" and user.is_superuser)])
         for role in ROLES
     ]
-    context = {"lines": lines, "without": [user for user in people if not user.roles and not user.is_superuser]}
+    context = {
+        "sees": sees,
+        "lines": lines,
+        "without": [user for user in people if not user.roles and not user.is_superuser],
+    }
     return show(request, "oncall/roles.html", context, title="Roles")

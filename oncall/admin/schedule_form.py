@@ -26,7 +26,7 @@ from oncall.admin.rows import Tree, arrange, group, nested, rows, texts, whole
 from oncall.admin.schedule_page import drawn
 from oncall.document import DAYS as WEEKDAYS
 from oncall.models import Layer, Schedule, Team, User
-from oncall.moves import Moves, compare
+from oncall.moves import Moves, compare, holes
 from oncall.rotation import wall
 from oncall.shifts import Known
 
@@ -72,7 +72,7 @@ def _posted(request: Person, row: Schedule | None) -> HttpResponse:
         before, after = scheduling.foresee(row, document(state), by=request.user, now=now)
     except Invalid as exc:
         return _form(request, row, state, errors=hinted(exc, HINTS), status=400)
-    moves = compare(before.definition, after.definition, now, now + timedelta(days=SEEN_DAYS))
+    moves = _moves(row, before, after, now)
     if order:
         shown = {"after": _picture(after, state, now)} if order == "preview" else {}
         return _form(request, row, state, **shown)
@@ -80,13 +80,17 @@ def _posted(request: Person, row: Schedule | None) -> HttpResponse:
         state["seen"] = _print(row, now)
         told = f"Somebody has changed {row.name} since you opened this form. Look at it once more, then save."
         return _form(request, row, state, errors={"": told}, status=409)
-    if "confirmed" not in state and _worth_asking(row, moves):
+    if "confirmed" not in state and not moves.none:
         return _confirm(request, row, state, before, after, moves, now)
     return _store(request, row, state, now)
 
 
-def _worth_asking(row: Schedule | None, moves: Moves) -> bool:
-    return bool(moves.gaps) if row is None else not moves.none
+def _moves(row: Schedule | None, before: Known, after: Known, now: datetime) -> Moves:
+    """Return what saving moves in 30 days; of a new schedule only where nobody would be on call."""
+    end = now + timedelta(days=SEEN_DAYS)
+    if row is None:
+        return Moves(people=(), gaps=holes(after.definition, now, end))
+    return compare(before.definition, after.definition, now, end)
 
 
 def _store(request: Person, row: Schedule | None, state: Tree, now: datetime) -> HttpResponse:

@@ -15,7 +15,7 @@ from config.access import visible
 from config.console import Person, demand, page, show
 from config.problems import Conflict
 from oncall import people as verbs
-from oncall.admin.pages import actor, find, go, verb
+from oncall.admin.pages import actor, answers, find, go, verb
 from oncall.admin.people_forms import TeamForm
 from oncall.models import EscalationPolicy, Membership, Schedule, StepTarget, Team
 from oncall.watches import watches
@@ -56,7 +56,7 @@ def team(request: Person, uuid: UUID) -> HttpResponse:
 def new(request: Person) -> HttpResponse:
     """Make a team."""
     demand(request, "oncall.add_team", Team())
-    form = TeamForm(request.POST or None)
+    form = TeamForm(answers(request))
     if request.method == "POST" and form.is_valid():
         saved = _save(request, Team(), form.cleaned_data, timezone.now())
         return go("console-team", saved.uuid)
@@ -68,7 +68,7 @@ def edit(request: Person, uuid: UUID) -> HttpResponse:
     """Change a team and its people."""
     row = find(request, Team.objects.prefetch_related(MEMBERS), uuid, "oncall.change_team")
     people = {"members": [one.user for one in row.memberships.all()], "managers": row.managers}
-    form = TeamForm(request.POST or None, team=row, initial={"name": row.name, "private": row.private, **people})
+    form = TeamForm(answers(request), team=row, initial={"name": row.name, "private": row.private, **people})
     if request.method == "POST" and form.is_valid():
         _save(request, row, form.cleaned_data, timezone.now())
         return go("console-team", row.uuid)

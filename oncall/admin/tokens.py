@@ -13,7 +13,7 @@ from config.access import visible
 from config.console import Person, page, show
 from config.problems import Invalid
 from oncall import tokens as verbs
-from oncall.admin.pages import actor, find, go, verb
+from oncall.admin.pages import actor, answers, find, go, verb
 from oncall.admin.people_forms import TokenForm, put
 from oncall.models import Token
 
@@ -41,7 +41,7 @@ def _state(token: Token, now: datetime) -> str:
 @page("oncall.add_token", methods=("GET", "HEAD", "POST"))
 def new(request: Person) -> HttpResponse:
     """Make a token that acts for whoever makes it; its clear text is on this one page and nowhere else."""
-    form = TokenForm(request.POST or None)
+    form = TokenForm(answers(request))
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
