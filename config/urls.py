@@ -24,6 +24,5 @@ urlpatterns = [
     path("banners/", console.live_banners, name="console-banners"),
     path("", include("incidents.console_urls")),
     path("", include("oncall.console_urls")),
-    path("", include("incidents.admin.routes")),
     path("", admin.site.urls),
 ]

@@ -30,7 +30,7 @@ BOTH = ("GET", "HEAD", "POST")
 @page("incidents.view_connection")
 def connections(request: Person) -> HttpResponse:
     """List the connections as sentences, by destination."""
-    words = request.GET.get("search", "").strip()
+    words = request.GET.get("search", "").replace("\0", "").strip()[:200]
     rows = visible(request.user, Connection.objects.select_related("connector", "alert_source"))
     if words:
         rows = rows.filter(Q(connector__name__icontains=words) | Q(alert_source__name__icontains=words))

@@ -35,7 +35,7 @@ BOTH = ("GET", "HEAD", "POST")
 @page("incidents.view_alertsource")
 def sources(request: Person) -> HttpResponse:
     """List the sources: whether they send, what they page, what is open."""
-    words = request.GET.get("search", "").strip()
+    words = request.GET.get("search", "").replace("\0", "").strip()[:200]
     rows = visible(request.user, AlertSource.objects.select_related("escalation_policy", "team")).annotate(
         open_incidents=Count("incidents", filter=~Q(incidents__status=Status.RESOLVED))
     )
@@ -117,7 +117,7 @@ def test(request: Person, now: datetime, uuid: UUID) -> HttpResponse:
     row = _found(request, uuid, "change")
     result = sourcing.send_test_event(row, severity=request.POST.get("severity", ""), now=now)
     messages.success(request, _told(result))
-    return go("console-source", row.uuid, anchor="lately")
+    return go("console-source", row.uuid)
 
 
 @verb("incidents.change_alertsource")

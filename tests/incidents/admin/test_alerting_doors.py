@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.models import AuditEntry
 from destinations.models import Connector, Delivery
-from incidents.admin import routes
+from incidents import console_urls
 from incidents.models import AlertSource, Connection, Incident
 from tests.callers import person
 from tests.factories import make_source
@@ -85,7 +85,8 @@ def _address(route: str, named: dict[str, Any]) -> str:
 
 
 def test_no_address_is_forgotten() -> None:
-    assert {pattern.name for pattern in routes.urlpatterns} == set(DOORS)
+    ours = ("console-source", "console-destination", "console-connection", "console-deliver")
+    assert {pattern.name for pattern in console_urls.urlpatterns if str(pattern.name).startswith(ours)} == set(DOORS)
 
 
 @pytest.mark.parametrize("route", DOORS)
