@@ -24,7 +24,7 @@ from pytest_django.fixtures import Settings
 
 @dataclass(frozen=True)
 class Reply:
-    """What the HTTP sink answers. `fault`: reset (breaks off), drip (a byte now and then, for ever), endless (a body)."""
+    """What the HTTP sink answers. `fault`: reset (breaks off), drip (a byte now and then), endless (a body)."""
 
     status: int = 200
     body: bytes | str | dict[str, Any] = "ok"
@@ -79,12 +79,18 @@ class HttpSink:
                 return self.by_path[received.path]
             return self.replies.popleft() if self.replies else self.default
 
-    def wait_for(self, count: int, seconds: float = 10) -> list[Received]:
-        """Return the requests once there are so many."""
+    def wait_for(self, count: int, seconds: float = 10, *, path: str = "") -> list[Received]:
+        """Return the requests, or those to one path, once there are so many."""
+        found: list[Received] = []
+
+        def enough() -> bool:
+            found[:] = [one for one in self.requests if not path or one.path == path]
+            return len(found) >= count
+
         with self.changed:
-            if not self.changed.wait_for(lambda: len(self.requests) >= count, seconds):
-                raise AssertionError(f"{len(self.requests)} of {count} requests arrived in {seconds} s")
-            return list(self.requests)
+            if not self.changed.wait_for(enough, seconds):
+                raise AssertionError(f"{len(found)} of {count} requests arrived in {seconds} s")
+        return found
 
     def stop(self) -> None:
         self.stopping.set()
@@ -133,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._reply(reply)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815
 
     def _reply(self, reply: Reply) -> None:
         content = json.dumps(reply.body) if isinstance(reply.body, dict) else reply.body
@@ -209,19 +215,19 @@ class SmtpSink:
         """Answer these next at "rcpt" or "data", such as "550 5.1.1 nobody of that name"."""
         self.answers[stage].extend(answers)
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: list[str]) -> str:
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: list[str]) -> str:  # noqa: N802
         if self.answers["rcpt"]:
             return self.answers["rcpt"].popleft()
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: list[str]) -> str:
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, _: list[str]) -> str:  # noqa: N802
         if self.answers["mail"]:
             return self.answers["mail"].popleft()
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.answers["data"]:
             return self.answers["data"].popleft()
         content = envelope.original_content or b""

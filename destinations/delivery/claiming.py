@@ -36,6 +36,8 @@ class Slots:
     most: int = 1000  # of both together
     pages_by_kind: Mapping[str, int] = field(default_factory=dict)
     others_by_kind: Mapping[str, int] = field(default_factory=dict)  # without a connector: system mails
+    slow: frozenset[int] = frozenset()  # connectors that answered slowly, or not at all, when they were last tried
+    for_slow: int = 1000  # of the others, how many may go to these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def claim(slots: Slots, now: datetime) -> list[Task]:
             room = min(slots.others, slots.most - len(catch.rows))
             pages = len(catch.rows)
             catch.take(_unconnected(room, slots, now))
-            _take_turns(catch, room + pages)
+            _take_turns(catch, room + pages, slots)
             tasks = _tasks(catch.rows, now)
         if tasks or not catch.dropped:
             return tasks
@@ -130,18 +132,19 @@ def _by_kind(rows: QuerySet[Delivery], room: int, under_way: Mapping[str, int], 
     return chosen
 
 
-def _take_turns(catch: _Catch, most: int) -> None:
-    """Take one row of each connector that has one, then a second of each, until nothing is left or `most` are caught."""
+def _take_turns(catch: _Catch, most: int, slots: Slots) -> None:
+    """Take a row of each connector that has one, then a second of each, until nothing is left or `most` are caught."""
     for _ in range(settings.CONNECTOR_CONCURRENCY):
         room = most - len(catch.rows)
-        chosen = _one_of_each_connector(room, catch.now) if room > 0 else []
+        for_slow = slots.for_slow - sum(row.connector_id in slots.slow for row in catch.rows)
+        chosen = _one_of_each_connector(room, slots.slow, for_slow, catch.now) if room > 0 else []
         if not chosen:
             break
         catch.take(chosen)
 
 
-def _one_of_each_connector(room: int, now: datetime) -> list[int]:
-    """Choose the first row of those connectors that have the least under way.
+def _one_of_each_connector(room: int, slow: frozenset[int], for_slow: int, now: datetime) -> list[int]:
+    """Choose the first row of those connectors that have the least under way, at most so many of slow ones.
 
     One statement sees both the first row and what is under way. Whoever claims at the same time wants the same row,
     and only one can lock it, so that together they keep to the limit.
@@ -153,11 +156,13 @@ def _one_of_each_connector(room: int, now: datetime) -> list[int]:
     connectors = Connector.objects.filter(enabled=True).annotate(first=Subquery(first), busy=Subquery(busy))
     known = kinds()
     ready = sorted(
-        (count or 0, known[kind].priority if kind in known else PAGE, row)
-        for kind, row, count in connectors.order_by().values_list("kind", "first", "busy")
+        (count or 0, known[kind].priority if kind in known else PAGE, row, pk in slow)
+        for pk, kind, row, count in connectors.order_by().values_list("pk", "kind", "first", "busy")
         if row is not None and (count or 0) < settings.CONNECTOR_CONCURRENCY
     )
-    heads = Delivery.objects.filter(pk__in=[row for _, _, row in ready[:room]], state=State.QUEUED).order_by("pk")
+    left_out = [row for *_, row, dragging in ready if dragging][max(for_slow, 0) :]
+    chosen = [row for *_, row, _ in ready if row not in left_out][:room]
+    heads = Delivery.objects.filter(pk__in=chosen, state=State.QUEUED).order_by("pk")
     return [pk for pk, _ in _locked(heads)]
 
 

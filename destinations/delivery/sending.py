@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 SCAN_SECONDS = 1.0  # the net under every wake-up
+SLOW_SECONDS = 2.0  # a connector that takes longer shares half of the hands with all others that do
 CLAIM_WINDOW = timedelta(seconds=12)  # how long one blocking run takes new rows for connectors
 
 
@@ -42,7 +43,8 @@ class Hands:
         self.done: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()  # None: somebody wants attention
         self.pages_by_kind: Counter[str] = Counter()
         self.others_by_kind: Counter[str] = Counter()
-        self.busy_others = 0
+        self.by_connector: Counter[int] = Counter()
+        self.slow: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +58,11 @@ class Hands:
         """How many messages are being handed over."""
         return self.pages_by_kind.total() + self.busy_others
 
+    @property
+    def busy_others(self) -> int:
+        """How many of them are no pages."""
+        return self.others_by_kind.total() + self.by_connector.total()
+
     def slots(self, limit: int = 1000, *, others: bool = True) -> Slots:
         """Return how much more can be taken, at most `limit` rows."""
         return Slots(
@@ -64,6 +71,8 @@ class Hands:
             most=limit,
             pages_by_kind=self.pages_by_kind,
             others_by_kind=self.others_by_kind,
+            slow=frozenset(self.slow),
+            for_slow=max(1, settings.SEND_THREADS // 2) - sum(self.by_connector[pk] for pk in self.slow),
         )
 
     def take(self, tasks: Sequence[Task]) -> None:
@@ -86,15 +95,21 @@ class Hands:
             pass
         for one in finished:
             self._count(one.row, -1)
+            self._note_pace(one)
         return finished
+
+    def _note_pace(self, one: Finished) -> None:
+        if one.row.connector_id is not None and one.row.priority != Delivery.Priority.PAGE:
+            remember = self.slow.add if one.result.seconds > SLOW_SECONDS else self.slow.discard
+            remember(one.row.connector_id)
 
     def _count(self, row: Delivery, change: int) -> None:
         if row.priority == Delivery.Priority.PAGE:
             self.pages_by_kind[row.kind] += change
-            return
-        self.busy_others += change
-        if row.connector_id is None:
+        elif row.connector_id is None:
             self.others_by_kind[row.kind] += change
+        else:
+            self.by_connector[row.connector_id] += change
 
     def _work(self, task: Task) -> None:
         at, row = self.clock(), task.row

@@ -96,6 +96,23 @@ def test_a_storm_at_a_target_that_hangs_holds_up_neither_pages_nor_others(
     http_sink.stopping.set()
 
 
+def test_many_targets_that_hang_leave_hands_for_one_that_answers(
+    http_sink: HttpSink, sender: Sender, settings: Settings
+) -> None:
+    http_sink.by_path = {"/slow": Reply(200, hold=http_sink.stopping)}
+    settings.CONNECTOR_TIMEOUT, settings.CONNECTOR_CONCURRENCY = timedelta(seconds=2.2), 1
+    dead = [make_connector(f"{http_sink.url}/slow", f"Dead {number}") for number in range(12)]
+    now = timezone.now()
+    delivery.enqueue([order(one, f"{one.pk}-{number}", due_at=now) for one in dead for number in range(9)], now=now)
+    sender.wake()
+    http_sink.wait_for(2 * settings.SEND_THREADS + 1)  # by now each of them has shown what it is
+    quick, now = make_connector(f"{http_sink.url}/quick", "Quick"), timezone.now()
+    delivery.enqueue([order(quick, f"quick-{number}", due_at=now) for number in range(20)], now=now)
+    sender.wake()
+    http_sink.wait_for(20, 2, path="/quick")
+    http_sink.stopping.set()
+
+
 def test_a_mail_server_that_hangs_does_not_hold_up_the_phones(
     http_sink: HttpSink, sender: Sender, settings: Settings
 ) -> None:

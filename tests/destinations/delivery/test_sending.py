@@ -166,10 +166,13 @@ def test_a_replayed_row_goes_before_what_stands_behind_it(hook: Connector, http_
 def test_when_the_opening_fails_the_rest_of_its_lane_is_not_sent(hook: Connector, http_sink: HttpSink) -> None:
     http_sink.default = Reply(400, "no")
     delivery.enqueue([order(hook, "opened", lane="l"), order(hook, "resolved", event="resolved", lane="l")], now=NOW)
-    delivery.enqueue([order(hook, "elsewhere", lane="m", due_at=NOW + timedelta(days=1))], now=NOW)
+    tomorrow = NOW + timedelta(days=1)
+    delivery.enqueue(
+        [order(hook, "later", lane="l", due_at=tomorrow), order(hook, "m", lane="m", due_at=tomorrow)], now=NOW
+    )
     while row("opened").state == "queued":
         send(row("opened").due_at)
-    assert states("opened", "resolved", "elsewhere") == ["failed", "cancelled", "queued"]
+    assert states("opened", "resolved", "later", "m") == ["failed", "cancelled", "cancelled", "queued"]
     assert "never got the message that opened this" in row("resolved").detail
     http_sink.default = Reply(200)
     delivery.enqueue([order(hook, "late", event="noted", lane="l")], now=NOW)
