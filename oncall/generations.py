@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import count
 from uuid import UUID
 
 from oncall.definition import Layer
@@ -57,20 +56,18 @@ def plan(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetime)
     """
     wanted = [layer for layer in wanted if layer.effective_until is None or layer.effective_until > now]
     pairs = _pairs(standing, wanted, now)
+    placed = _placed(wanted, pairs)
     result = Plan()
-    kept = []
-    for place, layer in enumerate(_placed(standing, wanted, pairs, now)):
+    for place, layer in enumerate(placed):
         old = pairs.get(place)
         if old is None:
             result.added.append((None, _not_before(layer, now)))
-        elif _same(old.layer, layer, now):
-            kept.append(old)
-        else:
+        elif not _same(old.layer, layer, now):
             _succeed(result, old, layer, now)
-    paired = {old.key for old in pairs.values()}
+    heirs = [(old.line, placed[place]) for place, old in pairs.items()]
     for one in standing:
-        if one.key not in paired and not _has_heir(one, kept):
-            _end(result, one, now)
+        if one not in pairs.values():
+            _leave(result, one, heirs, now)
     return result
 
 
@@ -118,29 +115,23 @@ def _anchor(rotation: Rotation, k: int) -> tuple[int, datetime]:
 
 def _pairs(standing: Sequence[Generation], wanted: Sequence[Layer], now: datetime) -> dict[int, Generation]:
     """Return place in `wanted` -> its generation: those that say the same, then those of one name, then in order."""
-    left, pairs = list(standing), {}
-    tests: tuple[Callable[[Layer, Layer], bool], ...] = (
-        lambda old, new: _same(old, replace(new, position=old.position), now),
-        lambda old, new: bool(old.name) and old.name == new.name,
-        lambda old, new: True,
+    pairs: dict[int, Generation] = {}
+    tests: tuple[Callable[[Generation, Layer], bool], ...] = (
+        lambda old, new: _same(old.layer, replace(new, position=old.layer.position), now),
+        lambda old, new: bool(old.layer.name) and old.layer.name == new.name,
+        lambda old, new: old.line not in {one.line for one in pairs.values()},
     )
     for test in tests:
         for place, layer in enumerate(wanted):
-            found = next((one for one in left if place not in pairs and test(one.layer, layer)), None)
+            left = (one for one in standing if place not in pairs and one not in pairs.values())
+            found = next((one for one in left if test(one, layer)), None)
             if found is not None:
-                left.remove(found)
                 pairs[place] = found
     return pairs
 
 
-def _placed(
-    standing: Sequence[Generation], wanted: Sequence[Layer], pairs: dict[int, Generation], now: datetime
-) -> list[Layer]:
-    """Give each layer its position: the one it has as long as they rise; generations of one line may share theirs.
-
-    The position of a generation that goes on until its heir takes over is free for nobody else.
-    """
-    going_on = _going_on(standing, wanted, pairs, now)
+def _placed(wanted: Sequence[Layer], pairs: dict[int, Generation]) -> list[Layer]:
+    """Give each layer its position: the one it has as long as they rise; generations of one line may share theirs."""
     placed = []
     last = -1
     line: UUID | None = None
@@ -149,21 +140,10 @@ def _placed(
         if old is not None and old.layer.position > last:
             last = old.layer.position
         elif old is None or (old.line, old.layer.position) != (line, last):
-            last = next(free for free in count(last + 1) if free not in going_on)
+            last += 1
         line = old.line if old is not None else None
         placed.append(replace(layer, position=last))
     return placed
-
-
-def _going_on(
-    standing: Sequence[Generation], wanted: Sequence[Layer], pairs: dict[int, Generation], now: datetime
-) -> set[int]:
-    succeeded = {old.key for place, old in pairs.items() if wanted[place].begins > now}
-    return {
-        one.layer.position
-        for one in standing
-        if one.layer.begins <= now and (one.key in succeeded or _has_heir(one, pairs.values()))
-    }
 
 
 def _same(old: Layer, new: Layer, now: datetime) -> bool:
@@ -182,12 +162,35 @@ def _succeed(result: Plan, old: Generation, layer: Layer, now: datetime) -> None
     """Let a changed layer follow its old generation."""
     if old.layer.begins > now:
         result.removed.append(old.key)
-        result.added.append((old.line, _not_before(layer, now)))
-        return
-    if layer.begins <= now:
+        layer = _not_before(layer, now)
+    elif layer.begins <= now:
         layer = follow(old.layer, layer, now)
-    _end(result, old, layer.begins)
+        _end(result, old, now)
+    else:
+        _go_on(result, old, layer, now)
     result.added.append((old.line, layer))
+
+
+def _leave(result: Plan, one: Generation, heirs: Iterable[tuple[UUID, Layer]], now: datetime) -> None:
+    """End a generation that nobody speaks of, unless it ends anyway where a later one of its line takes over."""
+    ends = one.layer.effective_until
+    mine = (layer for line, layer in heirs if line == one.line and ends is not None and layer.begins >= ends)
+    heir = next(mine, None)
+    if heir is None:
+        _end(result, one, now)
+    else:
+        _go_on(result, one, heir, now)
+
+
+def _go_on(result: Plan, one: Generation, heir: Layer, now: datetime) -> None:
+    """Let a generation go on until its heir begins; at the heir's place among the layers, if that is another."""
+    if one.layer.position == heir.position:
+        _end(result, one, heir.begins)
+        return
+    _end(result, one, now)
+    ends = min(heir.begins, one.layer.effective_until or heir.begins)
+    moved = replace(one.layer, position=heir.position, effective_from=max(one.layer.begins, now), effective_until=ends)
+    result.added.append((one.line, moved))
 
 
 def _end(result: Plan, one: Generation, at: datetime) -> None:
@@ -201,9 +204,3 @@ def _end(result: Plan, one: Generation, at: datetime) -> None:
 def _not_before(layer: Layer, now: datetime) -> Layer:
     """Return the layer so that it counts from now on only."""
     return layer if layer.begins >= now else replace(layer, effective_from=now)
-
-
-def _has_heir(one: Generation, kept: Iterable[Generation]) -> bool:
-    """Whether it ends anyway where a later generation of its line that stays takes over."""
-    ends = one.layer.effective_until
-    return ends is not None and any(heir.line == one.line and heir.layer.begins >= ends for heir in kept)

@@ -94,6 +94,17 @@ def test_an_anchor_to_come_is_a_change_to_come() -> None:
     assert plan(_live(after, NOW), [_layer("dave", "erin", rotation=monday)], NOW).empty  # the same document again
 
 
+def test_until_a_change_to_come_the_order_is_already_the_new_one() -> None:
+    monday = replace(WEEKLY, anchor=datetime.fromisoformat("2024-05-20T09:00"))
+    wanted = [_layer("dave", name="new"), _layer("erin", rotation=monday, name="a")]
+    after = _after(_standing(_layer("alice", name="a")), wanted)
+    assert _users(after, -1, 0, 5) == ["alice", "alice", "erin"]  # dave is below from the beginning
+    assert plan(_live(after, NOW), [one.layer for one in _live(after, NOW)], NOW).empty
+    assert plan(_live(after, NOW), wanted, NOW).empty
+    more = [_layer("frank", name="lowest"), *wanted]
+    assert _users(_after(_live(after, NOW), more), 0, 5) == ["alice", "erin"]
+
+
 def test_a_removed_layer_ends_now_and_one_to_come_goes() -> None:
     standing = _standing(_layer("alice"), _layer("bob", effective_from=NOW + DAY, position=1))
     steps = plan(standing, [], NOW)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -106,6 +107,15 @@ def test_turns_of_a_range_agree_with_single_look_ups_r4(turns: Rotation, start: 
     for (at, k), (until, _) in zip(found, [*found[1:], (end, 0)], strict=True):
         assert at < until
         assert {turns.turn_at(at), turns.turn_at(max(at, until - SECOND))} == {k}
+
+
+@pytest.mark.parametrize("length", [5, 7, 11])
+def test_turns_that_a_day_without_a_date_overtakes_r4(length: int) -> None:
+    turns = Rotation(ZoneInfo("Pacific/Apia"), Unit.HOUR, length, datetime.fromisoformat("2011-12-01T00:30"))
+    start, minutes = _utc("2011-12-29T00:00"), 4 * 24 * 60
+    found = turns.turns(start, start + minutes * MINUTE)
+    seen = [(start + n * MINUTE, turns.turn_at(start + n * MINUTE)) for n in range(minutes)]
+    assert found == [seen[0], *(now for before, now in pairwise(seen) if before[1] != now[1])]
 
 
 @pytest.mark.parametrize("at", [EARLIEST - DAY, EARLIEST, LATEST, LATEST + DAY, datetime(1970, 1, 1, tzinfo=UTC)])
