@@ -80,16 +80,21 @@ def _remedy() -> str:
     return "Start PostgreSQL, or mend DATABASE_URL."
 
 
+def missing_migrations() -> int:
+    """Return how many migrations the database still lacks."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
 def migrate() -> int:
     """Bring the tables up to date, one process at a time; return how many migrations were run."""
     with _alone():
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if plan:
+        missing = missing_migrations()
+        if missing:
             call_command("migrate", interactive=False, verbosity=0)
         schedule.seed()
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a folder that is not there
-    return len(plan)
+    return missing
 
 
 @contextlib.contextmanager
