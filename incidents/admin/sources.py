@@ -246,7 +246,7 @@ def _told(result: Result) -> str:
         return f"The test event was taken: {said}. {result.reason}".strip()
     incident = result.incident
     words = "nobody is paged" if not incident.urgency else "whoever its policy names is paged"
-    address = f"/incidents/{incident.pk}/"
+    address = reverse("console-incident", args=[incident.pk])
     return format_html(
         'The test event {} <a href="{}">#{}</a>, {}, so {}. {}',
         said.replace("an incident", "incident"),
