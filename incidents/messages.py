@@ -67,6 +67,7 @@ def to_connection(entry: TimelineEntry | Entry, connection: Connection, now: dat
         text=incident.description if event == "opened" else sentence(entry),
         details=_details(incident) if connection.include_metadata else {},
         actor=entry.actor,
+        channel=entry.via,
         occurred_at=instant(entry.at),
         settings={**connection.settings, **routing.route(connection.routing_rules, incident.class_name)},
         document=shown,

@@ -76,7 +76,7 @@ def _newer_due(pages: Sequence[Page], now: datetime) -> dict[int, str]:
 
 def settled(one: Delivery, now: datetime) -> None:
     """Carry the outcome of a delivery to the incident's record, inside the transaction that settled it."""
-    if one.state == Delivery.State.CANCELLED and not one.tries:
+    if one.state == Delivery.State.CANCELLED:  # no lock on the incident here: whoever cancels may hold others' rows
         waiting = Page.objects.filter(delivery_key=one.key, state=Page.State.WAITING)
         waiting.update(state=Page.State.CANCELLED, detail=one.detail, settled_at=now)
         return
@@ -95,8 +95,6 @@ def settled(one: Delivery, now: datetime) -> None:
 def _page_settled(page: Page, one: Delivery, incident: Incident, now: datetime) -> None:
     page.state, page.detail, page.settled_at = STATES[Delivery.State(one.state)], one.detail, now
     page.save(update_fields=["state", "detail", "settled_at"])
-    if page.state == Page.State.CANCELLED:
-        return
     facts = {"user": str(page.user), "username": page.user.username, "kind": page.kind, **_facts(one, now)}
     timeline.add(incident, Kind.NOTIFY, facts, at=now)
     if page.state == Page.State.SENT:
