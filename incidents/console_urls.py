@@ -1,6 +1,6 @@
 """The console's pages of what is wrong and who hears of it, and the first page of all."""
 
-from django.urls import path, re_path
+from django.urls import path
 
 from incidents.admin import (
     by_hand,
@@ -18,7 +18,8 @@ from incidents.admin import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("live/", home.live, name="console-home-live"),
-    re_path(r"^incidents/?$", incident_list.incident_list, name="console-incidents"),
+    path("incidents/", incident_list.incident_list, name="console-incidents"),
+    path("incidents", incident_list.incident_list),
     path("incidents/live/", incident_list.live, name="console-incidents-live"),
     path("incidents/new/", by_hand.new, name="console-incident-new"),
     path("incidents/bulk/", verbs.act_on_many, name="console-incidents-bulk"),

@@ -272,7 +272,7 @@ def test_pages_of_a_list_hold_each_incident_once(incident: Incident, monkeypatch
     while path:
         page = client.get(path)
         seen += [row.incident.pk for row in page.context["rows"]]
-        older = re.search(r'rel="next" href="([^"]+)"', page.content.decode())
+        older = re.search(r'rel="next"\s+href="([^"]+)"', page.content.decode())
         path = f"/incidents/{older[1].replace('&amp;', '&')}" if older else None
     assert len(seen) == len(set(seen)) == 120
     assert seen == sorted(seen, reverse=True)
