@@ -37,9 +37,21 @@ def decrypt(token: str) -> Any:
     try:
         return json.loads(_box(tuple(settings.FIELD_KEYS)).decrypt(token.encode()))
     except InvalidToken as exc:
-        raise ImproperlyConfigured(
-            "A stored secret cannot be opened: TOCSIN_FIELD_KEYS lacks the key it was written with. Put it back."
-        ) from exc
+        raise _no_key() from exc
+
+
+def renewed(token: str) -> str:
+    """Return the same secret under the newest key. Raises ImproperlyConfigured if none of the keys opens it."""
+    try:
+        return _box(tuple(settings.FIELD_KEYS)).rotate(token.encode()).decode()
+    except InvalidToken as exc:
+        raise _no_key() from exc
+
+
+def _no_key() -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        "A stored secret cannot be opened: TOCSIN_FIELD_KEYS lacks the key it was written with. Put it back."
+    )
 
 
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]  # Django has no subscript at run time
