@@ -141,7 +141,7 @@ def test_a_person_with_two_turns_keeps_the_right_one(days: int) -> None:
 
 
 @given(st.lists(layers(), max_size=3), st.lists(layers(), max_size=3), NEAR, st.lists(NEAR, min_size=5, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_an_edit_changes_no_answer_before_it(
     old: list[Layer], wanted: list[Layer], now: datetime, instants: list[datetime]
 ) -> None:
@@ -156,7 +156,7 @@ def test_an_edit_changes_no_answer_before_it(
 
 
 @given(layers(), layers(windows=False), NEAR)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whoever_has_the_turn_keeps_it(old: Layer, new: Layer, now: datetime) -> None:
     holder = whose(old.users, old.rotation.turn_at(now))
     followed = follow(old, new, now)
@@ -169,7 +169,7 @@ def test_whoever_has_the_turn_keeps_it(old: Layer, new: Layer, now: datetime) ->
 
 
 @given(st.lists(layers(), max_size=3), st.lists(layers(), max_size=3), NEAR)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_saving_the_same_again_changes_nothing(old: list[Layer], wanted: list[Layer], now: datetime) -> None:
     live = _live(_standing(*(replace(one, position=place) for place, one in enumerate(old))), now)
     after = _live(_after(live, wanted, now), now)
@@ -188,7 +188,7 @@ def test_a_settled_layer_means_the_same(layer: Layer, now: datetime) -> None:
 
 
 @given(st.lists(layers(), max_size=3), st.lists(layers(), max_size=3), NEAR, st.sampled_from([0, 1, 30, 3000]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_same_document_again_is_no_edit(old: list[Layer], wanted: list[Layer], now: datetime, hours: int) -> None:
     live = _live(_standing(*(replace(one, position=place) for place, one in enumerate(old))), now)
     later = now + timedelta(hours=hours)
