@@ -1,8 +1,9 @@
 """One incident: what is wrong, who knows, what comes next, what happened; made for a phone at night."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from incidents.sentences import sentence
 from incidents.told import told
 from oncall.models import EscalationPolicy, Schedule, Team, User
 
+MOST_FACTS = 200
 NEWEST = 100  # timeline entries shown before one asks for all
 SCHEMES = ("http", "https", "mailto")
 Kind = TimelineEntry.Kind
@@ -128,6 +130,7 @@ def _beside(request: Person, incident: Incident) -> dict[str, Any]:
         "links": _links(incident, connections),
         "images": [link for image in incident.images if (link := _link(image.get("alt") or "Image", image.get("src")))],
         "labels": sorted({**incident.labels, **incident.contextual_labels}.items()),
+        "details": list(islice(_facts(incident.details), MOST_FACTS)),
         "raw": last if may_see_events else None,
         "raw_text": readable(last.body) if last and may_see_events else "",
         "may_see_events": may_see_events,
@@ -185,6 +188,20 @@ def _mends(incident: Incident, user: User) -> list[Mend]:
     if not any(method.usable for method in user.contact_methods.all()):
         found.append(Mend("Add a way to reach you", _address("console-me")))
     return [mend for mend in found if mend.href]
+
+
+def _facts(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Return nested details as (path, value) pairs."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _facts(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        for place, inner in enumerate(value):
+            yield from _facts(inner, f"{name}.{place}")
+    elif isinstance(value, list):
+        yield name, ", ".join(str(one) for one in value)
+    else:
+        yield name, value
 
 
 def _links(incident: Incident, connections: Sequence[Connection]) -> list[Link]:

@@ -226,6 +226,20 @@ def test_events_in_a_row_are_one_line_of_the_record(incident: Incident) -> None:
     assert "another event" not in page
 
 
+def test_details_are_facts_and_not_json(incident: Incident) -> None:
+    nested = {"free_gb": 2, "disk": {"mount": "/var", "ids": [1, 2]}, "rows": [{"a": 1}, {"a": None}], "none": {}}
+    Incident.objects.filter(pk=incident.pk).update(details=nested)
+    client, _ = browser("responder")
+    answer = client.get(f"/incidents/{incident.pk}/")
+    assert answer.context["details"] == [
+        ("free_gb", 2),
+        ("disk.mount", "/var"),
+        ("disk.ids", "1, 2"),
+        ("rows.0.a", 1),
+        ("rows.1.a", None),
+    ]
+
+
 def test_a_long_record_is_shown_in_parts(incident: Incident) -> None:
     client, me = browser("responder")
     for n in range(105):
