@@ -171,7 +171,7 @@ def test_an_edit_that_moves_somebody_shows_before_and_after(client: Client, sche
     state = {**sent(client.get(edit(schedule))), "layers.0.users.2": "root"}
     answer = client.post(edit(schedule), state)
     said(answer, "Other shifts than before:", "Rita Root", "Now", "Afterwards")
-    assert answer.content.decode().count('class="rota"') == 2
+    assert answer.content.decode().count('class="rota rota-plain"') == 2
     assert Layer.objects.count() == 1
     client.post(edit(schedule), {**state, "confirmed": "yes"})
     assert Layer.objects.filter(effective_until=None).get().participants.count() == 3
