@@ -1,9 +1,10 @@
 """The incident, who has it, and the record of what happened to it."""
 
 import uuid
+from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
 from config.records import Record
@@ -20,6 +21,13 @@ class Status(models.TextChoices):
     PENDING = "PENDING", "PENDING"  # it escalates
     ACCEPTED = "ACCEPTED", "ACCEPTED"  # someone has it: escalation halts
     RESOLVED = "RESOLVED", "RESOLVED"  # final: nothing more is sent, it never opens again
+
+
+def protect_while_open(collector: Any, field: Any, rows: models.QuerySet["Incident"], using: str) -> None:
+    """Refuse to delete what an open incident needs; a resolved one only forgets it (E1)."""
+    if open_ones := set(rows.exclude(status=Status.RESOLVED)):
+        raise ProtectedError("Open incidents use it.", open_ones)
+    models.SET_NULL(collector, field, rows, using)  # type: ignore[arg-type]
 
 
 class Incident(Record):
@@ -48,7 +56,7 @@ class Incident(Record):
     last_event_at = models.DateTimeField(default=timezone.now)
     events = models.PositiveIntegerField(default=1)  # how many it has collected
     escalation_policy = models.ForeignKey(
-        EscalationPolicy, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents"
+        EscalationPolicy, null=True, blank=True, on_delete=protect_while_open, related_name="incidents"
     )
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents")
     acknowledged_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import ProtectedError
 
 from incidents import lifecycle
 from incidents.lifecycle import IllegalTransition
-from incidents.models import Incident, Page, RawEvent, TimelineEntry
+from incidents.models import AlertSource, Incident, Page, RawEvent, TimelineEntry
 from incidents.timeline import Actor
 from oncall import people
 from oncall.models import User
@@ -205,3 +206,16 @@ def test_acknowledge_and_resolve_at_the_same_instant_never_undo_a_resolve(each_d
         numbers = list(TimelineEntry.objects.filter(incident=incident).values_list("number", flat=True))
         assert numbers == list(range(1, incident.entries + 1))
         assert not Page.objects.filter(incident=incident, state=Page.State.WAITING).exists()
+
+
+def test_e1_a_policy_is_kept_while_an_open_incident_uses_it_and_may_go_afterwards(ann: User, bob: User) -> None:
+    incident = incident_in("pending", ann, bob)
+    policy = incident.escalation_policy
+    assert policy is not None
+    AlertSource.objects.update(escalation_policy=None)
+    with pytest.raises(ProtectedError):
+        policy.delete()
+    lifecycle.resolve([incident], by=Actor.person(ann, "api"), now=LATER)
+    policy.delete()
+    incident.refresh_from_db()
+    assert (incident.status, incident.escalation_policy) == ("RESOLVED", None)
