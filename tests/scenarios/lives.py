@@ -1,7 +1,7 @@
 """The process that forks lives, ordered line by line on stdin (tests/scenarios/mortal.py). Django is loaded.
 
-A step is a statement to the database, or a piece written to a socket: to be killed anywhere between two of them leaves
-the same traces as to be killed just before the second.
+A step is a statement that writes to the database, or a piece written to a socket: to be killed anywhere between two of
+them leaves the same traces as to be killed just before the second.
 """
 
 import json
@@ -24,7 +24,8 @@ from config import celery, loop
 from destinations.models import Delivery
 from incidents.models import Run
 
-WRITES = frozenset({"http.client.send", "smtplib.send"})  # CPython's audit events before each piece is written
+PIECES = frozenset({"http.client.send", "smtplib.send"})  # CPython's audit events before each piece is written
+WRITING = ("INSERT", "UPDATE", "DELETE")
 WORKER = ("worker", "--pool=solo", "--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
 Tell = Callable[[datetime], None]
 
@@ -39,7 +40,7 @@ class Fuse:
         self.lit = True
 
     def lay(self) -> None:
-        """Stand before every statement and every write of this process from here on."""
+        """Stand before every step of this process from here on."""
         sys.addaudithook(self._written)
         connection_created.connect(self._wrap)
 
@@ -47,12 +48,13 @@ class Fuse:
         if self._executed not in connection.execute_wrappers:
             connection.execute_wrappers.append(self._executed)
 
-    def _executed(self, execute: Callable[..., Any], *args: Any) -> Any:
-        self._burn()
-        return execute(*args)
+    def _executed(self, execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith(WRITING):
+            self._burn()
+        return execute(sql, *args)
 
     def _written(self, event: str, _: tuple[Any, ...]) -> None:
-        if event in WRITES:
+        if event in PIECES:
             self._burn()
 
     def _burn(self) -> None:

@@ -1,4 +1,4 @@
-"""Killed with SIGKILL between any two statements or writes: every page leaves, nothing is lost, nothing is done twice.
+"""Killed with SIGKILL between any two steps: every page leaves, nothing is lost, nothing is done twice.
 
 A message may leave twice only where its outcome was unknown: its sender was killed between the send and the record.
 """
@@ -185,7 +185,7 @@ def kill_again_and_again(city: City, live: Callable[..., Life], wanted: int) -> 
         if not unsettled(timezone.now()):
             city.open(2, timezone.now())
         spared = tries() >= 3  # a page is tried four times before it is given up
-        kills += live(2, fuse=0 if spared else draw.randint(20, 160)).killed
+        kills += live(2, fuse=0 if spared else draw.randint(1, 40)).killed
     while unsettled(timezone.now()):
         live(2)
 
