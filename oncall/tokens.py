@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from config.problems import invalid
+from config.problems import Conflict, Problem, invalid
 from oncall.models import Token, User
 from oncall.models.access import SCOPES
 
@@ -49,11 +49,20 @@ def preset(user: User, clear: str) -> Token:
     return token
 
 
-def rotate(token: Token, *, now: datetime) -> tuple[Token, str]:
-    """Revoke a token and return another of the same name, scopes and expiry with its clear text."""
-    revoke(token, now=now)
-    expires_at = token.expires_at if token.expires_at is None or token.expires_at > now else None
-    return make(token.user, token.name, token.scopes, expires_at=expires_at, service=token.service, now=now)
+def rotate(token: Token, *, by: User, now: datetime) -> tuple[Token, str]:
+    """Revoke a live token of one's own and return another of the same name, scopes and expiry with its clear text.
+
+    Raises Problem permission_denied for another person's: the clear text would let one act as that person; and
+    Conflict for what opens nothing any more.
+    """
+    if by.pk != token.user_id:
+        raise Problem("permission_denied", 403, "Only its owner can rotate a token. You can revoke it instead.")
+    if token.expires_at is not None and token.expires_at <= now:
+        raise Conflict("token_expired", "This token has expired. Make a new one.")
+    if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now, updated_at=now):
+        raise Conflict("token_revoked", "This token was revoked. Make a new one.")
+    token.refresh_from_db()
+    return make(token.user, token.name, token.scopes, expires_at=token.expires_at, service=token.service, now=now)
 
 
 def revoke(token: Token, *, now: datetime) -> None:

@@ -51,7 +51,7 @@ TABLE: dict[str, dict[str, frozenset[str]]] = {
         "test": M,
     },
     "NotificationRuleViewSet": {"list": ANY, "create": ANY, "retrieve": M, "partial_update": M, "destroy": M},
-    "TokenViewSet": {"list": ANY, "create": ANY, "retrieve": A, "destroy": A, "revoke": A, "rotate": A},
+    "TokenViewSet": {"list": ANY, "create": ANY, "retrieve": A, "destroy": A, "revoke": A, "rotate": NOBODY},
     "ScheduleViewSet": {
         **CRUD,
         "on_call": S,

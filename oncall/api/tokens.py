@@ -71,9 +71,9 @@ class TokenViewSet(Resource):
     @extend_schema(request=None, responses={201: MadeTokenSerializer})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, id: str) -> Response:  # noqa: A002
-        """Revoke it and make another of the same name, scopes and expiry."""
+        """Revoke it and make another of the same name, scopes and expiry. Only its owner can."""
         old, now = self.get_object(), timezone.now()
-        made, clear = tokens.rotate(old, now=now)
+        made, clear = tokens.rotate(old, by=self.caller, now=now)
         audit.record(actor_of(request), "rotated", made, {"prefix": [old.prefix, made.prefix]}, now=now)
         return self._made(made, clear)
 

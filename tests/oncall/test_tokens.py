@@ -6,7 +6,7 @@ import pytest
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.test import APIClient
 
-from config.problems import Invalid
+from config.problems import Conflict, Invalid, Problem
 from oncall import tokens
 from oncall.models import Token
 from oncall.models.access import SCOPES
@@ -61,13 +61,36 @@ def test_use_is_noted_at_most_once_a_minute() -> None:
 
 
 def test_rotating_revokes_the_old_and_keeps_what_it_may() -> None:
-    token, clear = tokens.make(person("ann"), "t", ["read"], service=True, expires_at=NOW + timedelta(days=1), now=NOW)
+    ann = person("ann")
+    token, clear = tokens.make(ann, "t", ["read"], service=True, expires_at=NOW + timedelta(days=1), now=NOW)
     later = NOW + timedelta(hours=1)
-    other, fresh = tokens.rotate(token, now=later)
+    other, fresh = tokens.rotate(token, by=ann, now=later)
     assert (other.name, other.scopes, other.service, other.expires_at) == ("t", ["read"], True, token.expires_at)
     assert tokens.find(fresh, now=later) == other
     with pytest.raises(AuthenticationFailed):
         tokens.find(clear, now=later)
+
+
+def test_what_has_expired_or_was_revoked_is_not_rotated() -> None:
+    ann = person("ann")
+    expired, _ = tokens.make(ann, "t", ["read"], expires_at=NOW + timedelta(hours=1), now=NOW)
+    revoked, _ = tokens.make(ann, "t", ["read"], now=NOW)
+    tokens.revoke(revoked, now=NOW)
+    for token, code in ((expired, "token_expired"), (revoked, "token_revoked")):
+        with pytest.raises(Conflict) as refused:
+            tokens.rotate(token, by=ann, now=NOW + timedelta(hours=1))
+        assert refused.value.code == code
+    assert Token.objects.count() == 2
+
+
+def test_an_admin_does_not_get_the_clear_text_of_another_persons_token() -> None:
+    root = person("root", "admin")
+    token, clear = tokens.make(person("ann"), "t", ["read"], now=NOW)
+    with pytest.raises(Problem, match="Only its owner"):
+        tokens.rotate(token, by=root, now=NOW)
+    assert tokens.find(clear, now=NOW) == token
+    answer = bearer(root).post(f"/api/v1/tokens/{token.uuid}/rotate/")
+    assert (answer.status_code, "token" in answer.json()) == (403, False)
 
 
 def test_an_expiry_in_the_past_is_refused() -> None:
