@@ -19,7 +19,7 @@ def save(user: User, given: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 
     An urgency that is not named keeps its rules; an empty list means silence. Raises Invalid with every wrong row.
     """
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     methods = {str(method.uuid): method for method in ContactMethod.objects.filter(user=user)}
     errors: list[FieldError] = []
     wanted = {

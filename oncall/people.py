@@ -80,7 +80,7 @@ def deactivate(user: User, *, by: User | None, actor: audit.Actor, now: datetime
     if by is not None and by.pk == user.pk:
         raise Conflict("own_account", "You cannot deactivate yourself. Ask another admin.")
     with transaction.atomic():
-        locked = User.objects.select_for_update().get(pk=user.pk)
+        locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if not locked.is_active:
             user.refresh_from_db()
             return
