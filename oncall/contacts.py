@@ -11,10 +11,11 @@ from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 
 from config import audit
-from config.problems import FieldError, Invalid, Problem, invalid
+from config.models import AuditEntry
+from config.problems import Conflict, FieldError, Invalid, Problem, invalid
 from destinations import base, delivery
 from destinations.base import Message
-from destinations.connectors import EMPTY
+from destinations.connectors import EMPTY, MOVED, moved
 from destinations.delivery import Order
 from destinations.models import Connector, Delivery
 from oncall.models import ContactMethod, NotificationRule, Urgency, User
@@ -22,12 +23,19 @@ from oncall.models import ContactMethod, NotificationRule, Urgency, User
 CODE_LIVES = timedelta(minutes=15)
 CODE_EVERY = timedelta(minutes=1)
 CODE_TRIES = 5
+MOST_CODES, CODES_WITHIN = 5, timedelta(minutes=15)  # to one person, whatever was added, removed and added again
+MOST_TESTS, TESTS_WITHIN = 5, timedelta(minutes=10)  # by one person
 HIGH_DELAYS = {"sms": 1, "voice": 3}  # minutes; whatever makes no noise of its own goes at once (N1)
 
 
 def recipient(method: ContactMethod) -> str:
     """Return what deliveries call a contact method."""
     return f"contact-method:{method.uuid}"
+
+
+def subject(user: User) -> str:
+    """Return what deliveries about a person alone are about: it outlives the contact method they went to."""
+    return f"user:{user.uuid}"
 
 
 def target(method: ContactMethod) -> dict[str, Any]:
@@ -60,11 +68,17 @@ def change(
     connector: Connector | None = None,
     drop_connector: bool = False,
 ) -> ContactMethod:
-    """Store what is given. Another address, secret or connector has to be verified anew. Raises Invalid."""
+    """Store what is given. Another address, secret or connector has to be verified anew.
+
+    A secret does not follow to another server: it must be given again. Raises Invalid.
+    """
     before = (method.address, method.secret, method.connector_id)
     method.label = method.label if label is None else label
     method.connector = None if drop_connector else connector or method.connector
     _place(method, method.address if address is None else address, {**method.secret, **(secret or {})})
+    left_out = [name for name in before[1] if name not in (secret or {})]
+    if left_out and moved(before[0], method.address):
+        raise Invalid(*[FieldError(field=f"secret.{name}", code="address_changed", detail=MOVED) for name in left_out])
     if (method.address, method.secret, method.connector_id) != before:
         method.verified_at = method.vouched_by = method.disabled_at = None
         method.code_hash = method.disabled_reason = ""
@@ -73,13 +87,14 @@ def change(
 
 
 def send_code(method: ContactMethod, *, now: datetime) -> None:
-    """Send six digits to the address, at most once a minute. A newer code replaces an older one.
+    """Send six digits to the address, at most once a minute and five in 15 minutes for all addresses of a person.
 
-    Raises Problem code_too_soon (429).
+    A newer code replaces an older one. Raises Problem code_too_soon or too_many_codes (429).
     """
     code = f"{secrets.randbelow(10**6):06}"
     free = Q(code_sent_at=None) | Q(code_sent_at__lte=now - CODE_EVERY)
     with transaction.atomic():
+        _hold(method.user)
         taken = ContactMethod.objects.filter(free, pk=method.pk).update(
             code_hash=_digest(method, code), code_sent_at=now, code_tries=0, updated_at=now
         )
@@ -90,6 +105,7 @@ def send_code(method: ContactMethod, *, now: datetime) -> None:
                 "A code was sent less than a minute ago. Wait, then ask again.",
                 headers={"Retry-After": "60"},
             )
+        _demand_few_codes(method.user, now)
         delivery.enqueue([_code_order(method, code, now)], now=now)
     method.refresh_from_db()
 
@@ -142,8 +158,21 @@ def last_code(method: ContactMethod) -> Delivery | None:
     return Delivery.objects.filter(recipient=recipient(method), event="code").first()
 
 
-def test(method: ContactMethod, *, now: datetime) -> base.Result:
-    """Send a test page now and return what the other side said. Calls the outside: never inside a transaction."""
+def test(method: ContactMethod, *, by: User, actor: audit.Actor, now: datetime) -> base.Result:
+    """Send a test page now and return what the other side said. Calls the outside: never inside a transaction.
+
+    The trail says so, and bounds it. Raises Conflict not_verified, Problem too_many_tests (429).
+    """
+    if method.verified_at is None:
+        raise Conflict("not_verified", "Nobody has proved this address yet: verify it by its code, then test it.")
+    with transaction.atomic():
+        _hold(by)
+        tested = AuditEntry.objects.filter(
+            kind=ContactMethod._meta.label_lower, action="tested", actor_id=str(by.uuid), at__gt=now - TESTS_WITHIN
+        )
+        if tested.count() >= MOST_TESTS:
+            raise _too_many("tests", MOST_TESTS, TESTS_WITHIN)
+        audit.record(actor, "tested", method, now=now)
     config = method.connector.settings if method.connector else {}
     message = delivery.sample_message("info", now)
     return delivery.send_test(method.kind, config, message, now=now, address=target(method))
@@ -217,9 +246,30 @@ def _form_errors(found: Mapping[str, list[dict[str, str]]]) -> list[FieldError]:
     ]
 
 
+def _demand_few_codes(user: User, now: datetime) -> None:
+    sent = Delivery.objects.filter(event="code", subject=subject(user), created_at__gt=now - CODES_WITHIN)
+    if sent.count() >= MOST_CODES:
+        raise _too_many("codes", MOST_CODES, CODES_WITHIN)
+
+
+def _hold(user: User) -> None:
+    """Let whatever else concerns how this person is reached wait until the transaction ends."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _too_many(what: str, most: int, within: timedelta) -> Problem:
+    minutes = int(within.total_seconds() // 60)
+    return Problem(
+        f"too_many_{what}",
+        429,
+        f"{most} {what} were sent within {minutes} minutes. Wait, then try again.",
+        headers={"Retry-After": str(minutes * 60)},
+    )
+
+
 def _believe(method: ContactMethod, by: User | None, now: datetime) -> None:
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=method.user_id)  # two first methods at once get one set of rules
+        _hold(method.user)  # two first methods at once get one set of rules
         ContactMethod.objects.filter(pk=method.pk).update(
             verified_at=now, vouched_by=by, disabled_at=None, disabled_reason="", code_hash="", updated_at=now
         )
@@ -249,6 +299,7 @@ def _code_order(method: ContactMethod, code: str, now: datetime) -> Order:
         connector_id=method.connector_id,
         target=target(method),
         priority=Delivery.Priority.PAGE,
+        subject=subject(method.user),
         recipient=recipient(method),
         due_at=now,
     )

@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 
 from config import audit
+from config.access import visible
 from config.console import Person, page, show
 from config.problems import Invalid, Problem
 from destinations import base
@@ -35,10 +36,10 @@ def new(request: Person, kind: str) -> HttpResponse:
         now = timezone.now()
         try:
             method = _add(request, kind, dict(form.cleaned_data), now)
-            contacts.send_code(method, now=now)
-            return go("console-contact", method.uuid)
         except Invalid as exc:
             put(form, exc)
+        else:
+            return _first_code(request, method, now)
     context = {"form": form, "kind": found, "mail_ready": kind != "email" or bool(settings.EMAIL_URL)}
     title = f"Add {found.label}"
     return show(request, "oncall/contact_new.html", context, title=title, status=400 if form.errors else 200)
@@ -48,7 +49,7 @@ def _form(request: Person, kind: base.Kind) -> forms.Form:
     """Return the kind's form of an address, with a label and, where there are several, the provider it goes through."""
     assert kind.address_form is not None  # noqa: S101  # the caller has looked
     form = kind.address_form(answers(request), initial=_initial(request, kind))
-    connectors = Connector.objects.filter(kind=kind.name)
+    connectors = visible(request.user, Connector.objects.filter(kind=kind.name))
     if connectors.exists():
         form.fields["connector"] = forms.ModelChoiceField(
             connectors, required=False, empty_label="This installation's own", label="Through", to_field_name="uuid"
@@ -72,6 +73,14 @@ def _add(request: Person, kind: str, given: dict[str, Any], now: datetime) -> Co
         method = contacts.add(request.user, kind, address, label=label, secret=secret, connector=connector)
         audit.record(actor(request), "created", method, audit.differences({}, audit.snapshot(method)), now=now)
     return method
+
+
+def _first_code(request: Person, method: ContactMethod, now: datetime) -> HttpResponse:
+    try:
+        contacts.send_code(method, now=now)
+    except Problem as exc:  # the method stands all the same; its page offers another code
+        messages.error(request, sentence(exc))
+    return go("console-contact", method.uuid)
 
 
 @page(MINE, methods=("GET", "HEAD", "POST"))
@@ -103,7 +112,8 @@ def test(request: Person, uuid: UUID) -> HttpResponse:
     """Send a test page now and show what the other side answered."""
     method = find(request, _mine(request), uuid, MINE)
     try:
-        return _show(request, method, result=contacts.test(method, now=timezone.now()))
+        result = contacts.test(method, by=request.user, actor=actor(request), now=timezone.now())
+        return _show(request, method, result=result)
     except Problem as exc:
         return _show(request, method, problem=sentence(exc), status=exc.status)
 

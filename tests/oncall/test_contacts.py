@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from destinations.models import Delivery
 from oncall import contacts
 from oncall.models import ContactMethod, NotificationRule, User
 from tests.callers import bearer, person, way_to
+from tests.sinks import SmtpSink
 
 NOW = datetime(2026, 11, 21, 3, 47, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -110,6 +112,44 @@ def test_one_code_a_minute_and_the_newer_replaces_the_older(ann: User) -> None:
     contacts.verify(method, second, now=NOW + timedelta(seconds=61))
 
 
+def test_five_codes_a_person_in_15_minutes_also_when_the_way_is_added_again(ann: User) -> None:
+    now = timezone.now()
+    for _ in range(5):
+        method = contacts.add(ann, "email", "victim@example.com")
+        contacts.send_code(method, now=now)
+        contacts.remove(method, now=now)
+    method = contacts.add(ann, "email", "victim@example.com")
+    with pytest.raises(Problem) as refused:
+        contacts.send_code(method, now=now)
+    assert (refused.value.status, refused.value.code) == (429, "too_many_codes")
+    assert Delivery.objects.count() == 5
+    method.refresh_from_db()
+    assert method.code_sent_at is None
+    contacts.send_code(contacts.add(person("bob"), "email", "bob@example.com"), now=now)
+    contacts.send_code(method, now=timezone.now() + timedelta(minutes=15))
+
+
+def test_a_test_demands_a_verified_address(ann: User, smtp_sink: SmtpSink) -> None:
+    method = way_to(ann, verified=False)
+    answer = bearer(ann).post(f"/api/v1/contact-methods/{method.uuid}/test/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_verified")
+    assert smtp_sink.letters == []
+
+
+def test_five_tests_in_10_minutes(ann: User, smtp_sink: SmtpSink) -> None:
+    ways = [way_to(ann, address=f"a{place}@example.com") for place in range(6)]
+    door, actor, now = bearer(ann), audit.Actor("ann", str(ann.uuid), "console"), timezone.now()
+    for method in ways[:5]:
+        assert door.post(f"/api/v1/contact-methods/{method.uuid}/test/").json()["outcome"] == "sent"
+    answer = door.post(f"/api/v1/contact-methods/{ways[5].uuid}/test/")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_tests")
+    assert len(smtp_sink.letters) == 5
+    bob = person("bob", "manager")
+    contacts.test(ways[5], by=bob, actor=audit.Actor("bob", str(bob.uuid)), now=now)
+    contacts.test(ways[5], by=ann, actor=actor, now=now + timedelta(minutes=11))
+    assert len(smtp_sink.letters) == 7
+
+
 def test_a_code_of_one_method_proves_no_other(ann: User) -> None:
     one, two = contacts.add(ann, "email", "a@example.com"), contacts.add(ann, "email", "b@example.com")
     contacts.send_code(one, now=NOW)
@@ -143,6 +183,19 @@ def test_another_address_has_to_be_verified_anew_another_label_not(ann: User) ->
     contacts.change(method, address="other@example.com")
     assert method.verified_at is None
     assert contacts.usable_methods([ann]) == {}
+
+
+def test_a_secret_does_not_follow_to_another_server(ann: User) -> None:
+    method = contacts.add(ann, "ntfy", "https://ntfy.example.com/ann-topic", secret={"token": "tk_first"})
+    contacts.change(method, address="https://ntfy.example.com/ann-other")
+    assert method.secret == {"token": "tk_first"}
+    with pytest.raises(Invalid) as refused:
+        contacts.change(method, address="https://evil.example.com/ann-topic")
+    assert [(one.field, one.code) for one in refused.value.errors] == [("secret.token", "address_changed")]
+    method.refresh_from_db()
+    assert method.address == "https://ntfy.example.com/ann-other"
+    contacts.change(method, address="https://else.example.com/ann-topic", secret={"token": "tk_second"})
+    assert method.secret == {"token": "tk_second"}
 
 
 def test_the_same_address_twice_is_refused_in_any_spelling(ann: User) -> None:

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.models import AuditEntry
-from destinations.models import Delivery
+from destinations.models import Connector, Delivery
 from oncall import notification_rules, tokens
-from oncall.models import ContactMethod, NotificationRule, Token, User
+from oncall.models import ConnectorTeam, ContactMethod, NotificationRule, Team, Token, User
 from tests.callers import bearer, person, way_to
 from tests.factories import make_rule, make_schedule
 from tests.incidents.admin.browsing import browser, said, same_queries, text
@@ -126,6 +126,34 @@ def test_a_test_shows_the_real_answer(client: Client, ann: User, smtp_sink: Smtp
     assert len(smtp_sink.letters) == 1
     smtp_sink.refuse("rcpt", "550 5.1.1 nobody of that name")
     said(client.post(path), "Not sent.", "nobody of that name")
+
+
+def test_what_is_not_verified_is_not_tested(client: Client, ann: User, smtp_sink: SmtpSink) -> None:
+    method = way_to(ann, verified=False)
+    said(client.get(reverse("console-contact", args=[method.uuid])), "It can be tested once it is verified.")
+    refused = client.post(reverse("console-contact-test", args=[method.uuid]))
+    said(refused, "Nobody has proved this address yet")
+    assert (refused.status_code, smtp_sink.letters) == (409, [])
+
+
+def test_connectors_of_a_hidden_team_are_not_offered(client: Client) -> None:
+    hidden = Connector.objects.create(name="Merger mail", kind="email", config={})
+    Connector.objects.create(name="House mail", kind="email", config={})
+    ConnectorTeam.objects.create(connector=hidden, team=Team.objects.create(name="Secret", private=True))
+    page = client.get(reverse("console-contact-new", args=["email"]))
+    said(page, "House mail")
+    assert "Merger mail" not in text(page)
+    given = {"address": "ann@example.com", "connector": str(hidden.uuid)}
+    assert client.post(reverse("console-contact-new", args=["email"]), given).status_code == 400
+
+
+def test_a_way_whose_code_may_not_leave_yet_stands_and_says_so(client: Client) -> None:
+    for place in range(6):
+        page = client.post(
+            reverse("console-contact-new", args=["email"]), {"address": f"a{place}@example.com"}, follow=True
+        )
+    said(page, "5 codes were sent within 15 minutes.", "No code was sent yet.")
+    assert (ContactMethod.objects.count(), Delivery.objects.count()) == (6, 5)
 
 
 def test_a_secret_is_stored_and_never_shown(client: Client) -> None:
