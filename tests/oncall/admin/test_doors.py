@@ -193,3 +193,21 @@ def test_what_is_private_does_not_exist_for_others(hidden: dict[str, Any]) -> No
         assert browser(User.objects.get(pk=member.pk)).get(path).status_code == 200
     for name in ("console-schedules", "console-policies", "console-teams", "console-people"):
         assert b"Owls" not in browser(stranger).get(reverse(name)).content
+
+
+OF_A_TEAM = [name for name, roles in {**PAGES, **VERBS}.items() if roles == M and not name.endswith("-new")]
+
+
+@pytest.mark.parametrize("name", OF_A_TEAM)
+def test_the_manager_of_one_team_touches_nothing_of_another(name: str, rows: dict[str, Any]) -> None:
+    shop, core = Team.objects.create(name="Shop"), rows["team"]
+    sue = person("sue", "responder")
+    Membership.objects.create(team=shop, user=sue, manager=True)
+    for noun in ("schedule", "policy"):
+        rows[noun].team = core
+        rows[noun].save()
+    client = browser(User.objects.get(pk=sue.pk))
+    before = everything()
+    ask = client.post if name in VERBS else client.get
+    assert ask(address(name, rows)).status_code == 403
+    assert everything() == before
