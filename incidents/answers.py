@@ -1,7 +1,7 @@
 """What a signed link does: GET shows who answers what, POST acts as that person."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -27,7 +27,10 @@ class Told:
 
 
 def apply(reply: Reply, incident: Incident, user: User, *, now: datetime) -> Told:
-    """Do what a person answered, once: answering again tells who was first and changes nothing (A4, A7)."""
+    """Do what a person answered, once: answering again tells who was first and changes nothing (A4, A7).
+
+    Who was paged may answer, whatever the role: a page without an answer would be half a page.
+    """
     by = Actor.person(user, "link")
     before = incident.status
     if before == Status.RESOLVED:
@@ -60,7 +63,7 @@ def _holder(incident: Incident, user: User) -> str:
 def reply(request: HttpRequest, token: str) -> HttpResponse:
     """`/reply/<token>`: GET and HEAD show and change nothing, POST acts."""
     try:
-        said = replies.read(token)
+        said = replies.read(token, timezone.now())
     except BadLink as exc:
         return _page(request, {"problem": str(exc)}, status=404)
     incident = (
@@ -82,7 +85,8 @@ def reply(request: HttpRequest, token: str) -> HttpResponse:
         "told": told,
         "zone": user.zone,
     }
-    links = replies.links(said.incident, said.user, said.sequence)
+    page_at = datetime.fromtimestamp(said.page_at, UTC)
+    links = replies.links(said.incident, said.user, said.sequence, page_at)
     context["others"] = [(WORDS[answer], links[answer.value]) for answer in Answer if answer is not said.answer]
     return _page(request, context)
 

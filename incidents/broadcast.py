@@ -12,19 +12,24 @@ from destinations.models import Delivery
 from incidents import routing
 from incidents.document import load
 from incidents.messages import EVENTS, to_connection
-from incidents.models import Connection, Incident, TimelineEntry
+from incidents.models import Connection, Incident, Status, TimelineEntry
 from incidents.timeline import Entry
+from oncall.models import ConnectorTeam, Team
 
 
 def tell(entries: Sequence[Entry], *, now: datetime) -> None:
-    """Enqueue what each connection wants to know of these entries; queries do not grow with their number."""
-    telling = [entry for entry in entries if entry.kind in EVENTS]
+    """Enqueue what each connection wants to know of these entries; queries do not grow with their number.
+
+    What belongs to a private team is told only to connections on that team's sources, and to its own connectors: a
+    connection on all sources whose connector is everybody's, or another team's, does not hear of it.
+    """
+    telling = [entry for entry in entries if entry.kind in EVENTS and _still_told(entry)]
     if not telling:
         return
     sources = {entry.incident.alert_source_id for entry in telling}
     connections = list(
         Connection.objects.filter(Q(alert_source__in=sources) | Q(alert_source=None), enabled=True).select_related(
-            "connector"
+            "connector", "alert_source"
         )
     )
     wanted = [
@@ -34,11 +39,16 @@ def tell(entries: Sequence[Entry], *, now: datetime) -> None:
         if connection.alert_source_id in {None, entry.incident.alert_source_id}
         and routing.admits(filter_of(connection), EVENTS[entry.kind], facts_of(entry.incident))
     ]
-    wanted = _with_started_manuals(wanted)
+    wanted = _with_started_manuals(_with_own_private(wanted))
     if not wanted:
         return
     load(list({entry.incident.pk: entry.incident for entry, _ in wanted}.values()))
     delivery.enqueue([_order(entry, connection, now) for entry, connection in wanted], now=now)
+
+
+def _still_told(entry: Entry) -> bool:
+    """After its end an incident is over for every target: a note for the record is told to nobody."""
+    return entry.incident.status != Status.RESOLVED or EVENTS[entry.kind] == "resolved"
 
 
 def tell_by_hand(incident: Incident, connection: Connection, entry: TimelineEntry | Entry, *, now: datetime) -> None:
@@ -77,6 +87,22 @@ def facts_of(incident: Incident) -> routing.Facts:
         labels=incident.labels,
         risk_score=incident.risk_score,
     )
+
+
+def _with_own_private(wanted: list[tuple[Entry, Connection]]) -> list[tuple[Entry, Connection]]:
+    """Drop what a private team keeps to itself, unless the source or the connector is that team's."""
+    teams = {entry.incident.team_id for entry, _ in wanted} - {None}
+    private = set(Team.objects.filter(pk__in=teams, private=True).values_list("pk", flat=True)) if teams else set()
+    if not private:
+        return wanted
+    owned = set(ConnectorTeam.objects.filter(team__in=private).values_list("team_id", "connector_id"))
+    return [
+        (entry, connection)
+        for entry, connection in wanted
+        if (team := entry.incident.team_id) not in private
+        or (connection.alert_source is not None and connection.alert_source.team_id == team)
+        or (team, connection.connector_id) in owned
+    ]
 
 
 def _with_started_manuals(

@@ -30,11 +30,12 @@ def run_due(now: datetime, limit: int = 100) -> int:
 @transaction.atomic
 def _advance(run_pk: int, incident_pk: int, now: datetime) -> bool:
     locked = timeline.lock([incident_pk])
-    run = Run.objects.select_for_update().filter(pk=run_pk, due_at__lte=now).first()
+    run = Run.objects.select_for_update(no_key=True).filter(pk=run_pk, due_at__lte=now).first()
     if not locked or run is None:  # somebody else took it, or acknowledged, a moment ago
         return False
     incident = locked[0]
-    if incident.status != Status.PENDING or incident.snoozed or incident.is_muted:
+    resting = incident.snoozed or incident.is_muted or not incident.urgency  # "": it calmed down and pages nobody
+    if incident.status != Status.PENDING or resting:
         Run.objects.filter(pk=run_pk).update(due_at=None)
         return False
     steps.advance(run, incident, now=now)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from incidents import broadcast, paging, timeline
-from incidents.models import Execution, Incident, Run
+from incidents.models import Execution, Incident, Page, Run
 from incidents.sentences import join
 from incidents.timeline import Kind
 from oncall import targets
@@ -15,20 +15,29 @@ from oncall.models import Team, User
 
 SEARCH_AGAIN = timedelta(minutes=1)
 REMIND_AFTER = timedelta(hours=1)
+UNREACHED = "Nobody in the escalation policy could be reached"
 Reason = Execution.Reason
 
 
 def search_on(run: Run, now: datetime) -> bool:
     """Nobody was reached in a whole pass: say so loudly once, and try the steps again each minute (E7)."""
-    first = run.state != Run.State.SEARCHING
     run.state, run.position, run.due_at = Run.State.SEARCHING, 0, now + SEARCH_AGAIN
     run.save(update_fields=["state", "position", "due_at"])
-    if not first:
+    if _said_already(run, now):
         return False
-    why = "Nobody in the escalation policy could be reached"
+    why = UNREACHED
     told = _page_them(run, Reason.CATCH_ALL, now)
     mark_untold(run.incident, why, told=told, now=now)
     return False
+
+
+def _said_already(run: Run, now: datetime) -> bool:
+    """Whether the catch-all heard of this within the hour, and nobody has been reached since."""
+    last = run.executions.filter(reason__in=[Reason.CATCH_ALL, Reason.REMINDER]).order_by("-sequence").first()
+    if last is None:
+        return run.incident.told is False and run.incident.told_reason.startswith(UNREACHED)
+    reached = Page.objects.filter(execution__run=run, execution__sequence__gt=last.sequence, state=Page.State.SENT)
+    return now - last.at < REMIND_AFTER and not reached.exists()
 
 
 def tell_catch_all(run: Run, why: str, now: datetime) -> bool:

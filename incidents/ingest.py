@@ -124,7 +124,10 @@ def _lock_open(groups: Mapping[Key, Sequence[_Pending]]) -> dict[Key, Incident]:
     for source_pk, keys in by_source.items():
         wanted |= Q(alert_source=source_pk, dedup_key__in=keys)
     rows = (
-        Incident.objects.select_for_update(of=("self",)).filter(wanted).exclude(status=Status.RESOLVED).order_by("pk")
+        Incident.objects.select_for_update(of=("self",), no_key=True)
+        .filter(wanted)
+        .exclude(status=Status.RESOLVED)
+        .order_by("pk")
     )
     sources = {group[0].arrival.source.pk: group[0].arrival.source for group in groups.values()}
     found = {}

@@ -39,14 +39,14 @@ def rotate(source: AlertSource, *, overlap: timedelta, now: datetime) -> str:
 
 
 def sources_of(keys: Collection[str], now: datetime) -> dict[str, AlertSource]:
-    """Return the alert source of each key that is known, switched off or not, in one query."""
-    hashes = {fingerprint(key): key for key in keys}
-    current = Q(key_hash__in=hashes)
-    former = Q(old_key_hash__in=hashes, old_key_until__gt=now)
-    found: dict[str, AlertSource] = {}
+    """Return the alert source of each key that is known, in whichever spelling, switched off or not, in one query."""
+    prints = {key: fingerprint(key) for key in keys}
+    current = Q(key_hash__in=prints.values())
+    former = Q(old_key_hash__in=prints.values(), old_key_until__gt=now)
+    by_print: dict[str, AlertSource] = {}
     for source in AlertSource.objects.filter(current | former).select_related("escalation_policy", "team"):
         still_good = source.old_key_until is not None and source.old_key_until > now
         for kept in (source.key_hash, source.old_key_hash if still_good else ""):
-            if kept and kept in hashes:
-                found[hashes[kept]] = source
-    return found
+            if kept:
+                by_print[kept] = source
+    return {key: by_print[kept] for key, kept in prints.items() if kept in by_print}

@@ -93,9 +93,15 @@ def to_person(incident: Incident, user: User, execution: Execution, now: datetim
         }.get(reason, Action.TRIGGER),
         text=_text_for(incident, user, execution),
         occurred_at=instant(incident.opened_at),
-        reply_links={} if reason.informs else replies.links(str(incident.uuid), str(user.uuid), execution.sequence),
+        reply_links={}
+        if reason.informs
+        else replies.links(str(incident.uuid), str(user.uuid), execution.sequence, execution.at),
         **_common(incident),
     )
+
+
+def _answers(incident: Incident, user: User, execution: Execution) -> dict[str, str]:
+    return replies.links(str(incident.uuid), str(user.uuid), execution.sequence, execution.at)
 
 
 def _text_for(incident: Incident, user: User, execution: Execution) -> str:

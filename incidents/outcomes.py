@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
+from django.db import transaction
 from django.db.models import F
 
 from config.engine import wake
@@ -13,6 +15,7 @@ from incidents.models import Connection, Execution, Incident, Page, Run, Status
 from incidents.timeline import Kind
 
 INFORMATION_IS_OLD = timedelta(minutes=15)  # F6
+NO_WAY = "no way left"  # begins the reason of a page whose way to the person is gone
 STATES = {
     Delivery.State.SENT: Page.State.SENT,
     Delivery.State.UNKNOWN: Page.State.UNKNOWN,
@@ -50,11 +53,11 @@ def _unwanted(page: Page, now: datetime) -> str:
         (incident.snoozed, "the incident is snoozed"),
         (incident.is_muted, "the incident is muted"),
         (page.state == Page.State.CANCELLED, "it is not waited for any more"),
-        (not page.user.is_active, f"{page.user} is deactivated"),
-        (method is None, "the contact method was removed"),
-        (method is not None and not method.usable, "the contact method is not verified or not working"),
-        (method is not None and method.address != page.address, "the address was changed"),
-        (page.rule is None and page.rule_key.startswith("rule:"), "the notification rule was removed"),
+        (not page.user.is_active, f"{NO_WAY}: {page.user} is deactivated"),
+        (method is None, f"{NO_WAY}: the contact method was removed"),
+        (method is not None and not method.usable, f"{NO_WAY}: the contact method is not verified or not working"),
+        (method is not None and method.address != page.address, f"{NO_WAY}: the address was changed"),
+        (page.rule is None and page.rule_key.startswith("rule:"), f"{NO_WAY}: the notification rule was removed"),
     )
     return next((reason for unwanted, reason in checks if unwanted), "")
 
@@ -78,11 +81,15 @@ def settled(one: Delivery, now: datetime) -> None:
     """Carry the outcome of a delivery to the incident's record, inside the transaction that settled it."""
     if one.state == Delivery.State.CANCELLED:  # no lock on the incident here: whoever cancels may hold others' rows
         waiting = Page.objects.filter(delivery_key=one.key, state=Page.State.WAITING)
-        waiting.update(state=Page.State.CANCELLED, detail=one.detail, settled_at=now)
+        cancelled = waiting.update(state=Page.State.CANCELLED, detail=one.detail, settled_at=now)
+        if cancelled and one.detail.startswith(NO_WAY):
+            transaction.on_commit(partial(_fall_over_later, one.key, now), robust=True)
         return
     if not one.subject.startswith("incident:"):
         return
-    incident = Incident.objects.select_for_update().filter(uuid=one.subject.removeprefix("incident:")).first()
+    incident = (
+        Incident.objects.select_for_update(no_key=True).filter(uuid=one.subject.removeprefix("incident:")).first()
+    )
     if incident is None:
         return
     page = Page.objects.filter(delivery_key=one.key).select_related("execution", "user", "contact_method").first()
@@ -92,6 +99,15 @@ def settled(one: Delivery, now: datetime) -> None:
         _connector_settled(one, incident, now)
 
 
+@transaction.atomic
+def _fall_over_later(key: str, now: datetime) -> None:
+    """A page was cancelled because its way is gone: that tells nobody, so it is gone on from as if it had failed."""
+    page = Page.objects.filter(delivery_key=key).select_related("execution", "user").first()
+    incident = timeline.lock([page.incident_id]) if page is not None else []
+    if page is not None and incident and not Execution.Reason(page.execution.reason).informs:
+        _fall_over(page, incident[0], now)
+
+
 def _page_settled(page: Page, one: Delivery, incident: Incident, now: datetime) -> None:
     page.state, page.detail, page.settled_at = STATES[Delivery.State(one.state)], one.detail, now
     page.save(update_fields=["state", "detail", "settled_at"])
@@ -99,7 +115,7 @@ def _page_settled(page: Page, one: Delivery, incident: Incident, now: datetime) 
     timeline.add(incident, Kind.NOTIFY, facts, at=now)
     if page.state == Page.State.SENT:
         _note_told(page, incident, now)
-    elif page.state == Page.State.FAILED and not Execution.Reason(page.execution.reason).informs:
+    elif not Execution.Reason(page.execution.reason).informs:  # failed, or unknown through every retry
         _fall_over(page, incident, now)
 
 
@@ -133,10 +149,16 @@ def _fall_over(page: Page, incident: Incident, now: datetime) -> None:
     if following is not None:
         delivery.bring_forward([following.delivery_key], now=now)
         return
-    hopes = Page.objects.filter(execution=page.execution).exclude(state__in=[Page.State.FAILED, Page.State.CANCELLED])
+    lost = [Page.State.FAILED, Page.State.UNKNOWN, Page.State.CANCELLED]
+    hopes = Page.objects.filter(execution=page.execution).exclude(state__in=lost)
     if hopes.exists():
         return
-    run = Run.objects.select_for_update().filter(pk=page.execution.run_id).exclude(state=Run.State.ENDED).first()
+    run = (
+        Run.objects.select_for_update(no_key=True)
+        .filter(pk=page.execution.run_id)
+        .exclude(state=Run.State.ENDED)
+        .first()
+    )
     if run is None or incident.status != Status.PENDING or incident.snoozed:
         return
     if page.execution.reason in CATCH_ALL:

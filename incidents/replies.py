@@ -5,7 +5,7 @@ incident is resolved (A5). GET changes nothing: mail scanners follow links.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
@@ -31,6 +31,7 @@ class Reply:
     user: str  # uuid
     answer: Answer
     sequence: int  # the execution it was sent for: an "escalate" counts once for each (E6)
+    page_at: int  # when the page was made, in Unix seconds: the link is good for seven days from then
 
 
 class BadLink(ValueError):
@@ -39,23 +40,27 @@ class BadLink(ValueError):
 
 def sign(reply: Reply) -> str:
     """Return the token of a reply, safe in a URL."""
-    return signing.dumps([reply.incident, reply.user, reply.answer.value, reply.sequence], salt=SALT, compress=False)
+    return signing.dumps(
+        [reply.incident, reply.user, reply.answer.value, reply.sequence, reply.page_at], salt=SALT, compress=False
+    )
 
 
-def read(token: str) -> Reply:
+def read(token: str, now: datetime) -> Reply:
     """Return what a token says. Raises BadLink."""
     try:
-        incident, user, answer, sequence = signing.loads(token, salt=SALT, max_age=GOOD_FOR)
-        return Reply(incident, user, Answer(answer), sequence)
-    except signing.SignatureExpired as exc:
-        raise BadLink("This link is older than seven days. Open the incident in the console instead.") from exc
+        incident, user, answer, sequence, page_at = signing.loads(token, salt=SALT)
+        reply = Reply(incident, user, Answer(answer), sequence, page_at)
     except (signing.BadSignature, ValueError, TypeError) as exc:
         raise BadLink("This link is not valid. Copy it whole, or open the incident in the console.") from exc
+    if now.timestamp() - reply.page_at > GOOD_FOR.total_seconds():
+        raise BadLink("This link is older than seven days. Open the incident in the console instead.")
+    return reply
 
 
-def links(incident: str, user: str, sequence: int) -> dict[str, str]:
-    """Return the address of each answer of this person to this page."""
+def links(incident: str, user: str, sequence: int, page_at: datetime) -> dict[str, str]:
+    """Return the address of each answer of this person to this page: good for seven days from the page."""
+    at = int(page_at.timestamp())
     return {
-        answer.value: f"{settings.PUBLIC_URL}/reply/{sign(Reply(incident, user, answer, sequence))}"
+        answer.value: f"{settings.PUBLIC_URL}/reply/{sign(Reply(incident, user, answer, sequence, at))}"
         for answer in Answer
     }

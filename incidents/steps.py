@@ -18,6 +18,8 @@ from oncall.targets import Found
 
 LATE = timedelta(seconds=60)  # a step taken this long after it was due says so
 Reason = Execution.Reason
+# An outcome that stayed unknown through every retry is no proof that anybody was told: a page too many does less harm.
+NOT_REACHED = (Page.State.FAILED, Page.State.UNKNOWN)
 
 
 def advance(run: Run, incident: Incident, *, now: datetime) -> None:
@@ -51,6 +53,8 @@ def climb(run: Run, *, now: datetime, by: Actor = SYSTEM, skip: User | None = No
 
 def take_again(run: Run, *, now: datetime, also: User | None = None) -> None:
     """Execute the present step anew, and page `also` with it (E4, I2); the timer begins again."""
+    if not run.incident.urgency:  # info pages nobody
+        return
     copy = Policy.from_json(run.snapshot)
     run.state = Run.State.CLIMBING
     run.position = present(run, copy)
@@ -157,7 +161,7 @@ def _in_turn(run: Run, step: policy.Step, people: list[User]) -> list[User]:
     if step.strategy != "round_robin" or len(people) < 2:
         return people
     # The lock makes two incidents at once page two people.
-    EscalationPolicy.objects.select_for_update().filter(pk=run.policy_id or 0).first()
+    EscalationPolicy.objects.select_for_update(no_key=True).filter(pk=run.policy_id or 0).first()
     ways = paging.ways_by_rules(people, run.incident.urgency)
     paged = Page.objects.filter(
         execution__run__policy=run.policy_id, execution__position=run.position, user__in=[p.pk for p in people]
@@ -196,7 +200,9 @@ def _finish_pass(run: Run, copy: Policy, *, now: datetime, by: Actor, skip: User
         return fallback.exhaust(run, now)
     began = run.executions.filter(loop=run.loop).order_by("sequence").values_list("at", flat=True).first()
     run.position, run.loop = following.position, following.loop
-    if began is not None and now - began < policy.SHORTEST_PASS:  # empty steps must not make a pass go round like a top
+    if (
+        by is SYSTEM and began is not None and now - began < policy.SHORTEST_PASS
+    ):  # empty steps must not make a pass go round like a top
         run.state, run.due_at = Run.State.CLIMBING, began + policy.SHORTEST_PASS
         run.save(update_fields=["position", "loop", "state", "due_at"])
         return True
@@ -206,4 +212,4 @@ def _finish_pass(run: Run, copy: Policy, *, now: datetime, by: Actor, skip: User
 
 def _pass_reached_anybody(run: Run) -> bool:
     pages = Page.objects.filter(execution__run=run, execution__loop=run.loop, execution__position__isnull=False)
-    return pages.exclude(state=Page.State.FAILED).exists()
+    return pages.exclude(state__in=NOT_REACHED).exists()

@@ -107,5 +107,7 @@ def add(incident: Incident, kind: Kind, facts: Mapping[str, Any], *, at: datetim
 
 def lock(pks: Sequence[int]) -> list[Incident]:
     """Return the incidents with their rows locked, in order of id so that two batches cannot deadlock (I7)."""
-    rows = Incident.objects.select_for_update(of=("self",)).select_related("alert_source", "acknowledged_by")
+    rows = Incident.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "alert_source", "acknowledged_by"
+    )
     return list(rows.filter(pk__in=pks).order_by("pk"))

@@ -9,7 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
@@ -66,7 +66,13 @@ class Parcel:
     user_agent: str = ""
 
 
-Handed = tuple[Parcel, "Future[list[Result]]"]
+@dataclass
+class Handed:
+    """A parcel on its way, and the answer its sender waits for."""
+
+    parcel: Parcel
+    future: "Future[list[Result]]" = field(default_factory=Future)
+    counted: bool = False  # against its source's limit: once, however often it is tried
 
 
 class Writer:
@@ -84,10 +90,10 @@ class Writer:
         A time-out says that the outcome is not known: the sender should come again, its dedup keys make that harmless.
         """
         self._ensure_started()
-        future: Future[list[Result]] = Future()
+        handed = Handed(parcel)
         try:
-            self._queue.put((parcel, future), timeout=5)
-            return future.result(timeout.total_seconds())
+            self._queue.put(handed, timeout=5)
+            return handed.future.result(timeout.total_seconds())
         except (queue.Full, TimeoutError) as exc:
             raise Busy("Too many events are waiting. Send this again.", timedelta(seconds=5)) from exc
 
@@ -135,14 +141,15 @@ class Writer:
         try:
             self._write_together(gathered, now)
         except Exception as exc:  # whatever it is, every sender must get an answer
-            left = [one for one in gathered if not one[1].done()]
+            left = [one for one in gathered if not one.future.done()]
             if len(left) > 1:
                 logger.warning("writing %s parcels one by one after %s", len(left), type(exc).__name__)
                 for one in left:
                     self.write([one])
             elif left:
                 logger.exception("a parcel could not be written")
-                left[0][1].set_exception(Busy("The event could not be stored. Send it again.", timedelta(seconds=5)))
+                refusal = Busy("The event could not be stored. Send it again.", timedelta(seconds=5))
+                left[0].future.set_exception(refusal)
 
     def _write_together(self, gathered: Sequence[Handed], now: datetime) -> None:
         for attempt in range(TRIES):
@@ -159,18 +166,19 @@ class Writer:
             _answer(future, result)
 
     def _open_parcels(self, gathered: Sequence[Handed], now: datetime) -> list[tuple[Arrival, "Future[list[Result]]"]]:
-        sources = keys.sources_of({parcel.key for parcel, _ in gathered}, now)
+        sources = keys.sources_of({one.parcel.key for one in gathered}, now)
         opened = []
-        for parcel, future in gathered:
-            if future.done():
+        for one in gathered:
+            if one.future.done():
                 continue
             try:
-                opened.append((self._open(parcel, sources.get(parcel.key), now), future))
+                opened.append((self._open(one, sources.get(one.parcel.key), now), one.future))
             except NotTaken as refusal:
-                future.set_exception(refusal)
+                one.future.set_exception(refusal)
         return opened
 
-    def _open(self, parcel: Parcel, source: AlertSource | None, now: datetime) -> Arrival:
+    def _open(self, handed: Handed, source: AlertSource | None, now: datetime) -> Arrival:
+        parcel = handed.parcel
         if source is None:
             raise UnknownKey("No alert source has this key. Copy it again from the source's page, or rotate it there.")
         if not source.enabled:
@@ -178,14 +186,16 @@ class Writer:
         try:
             events = parcel.read(source)
         except Unreadable as exc:
+            self._count(handed, source, 1, now)
             _keep_unreadable(parcel, source, str(exc), now)
             raise NotReadable(str(exc)) from exc
-        self._count(source, len(events), now)
+        self._count(handed, source, len(events), now)
         return Arrival(source, events, parcel.remote_address, parcel.user_agent)
 
-    def _count(self, source: AlertSource, events: int, now: datetime) -> None:
-        if not source.rate_limit:
+    def _count(self, handed: Handed, source: AlertSource, events: int, now: datetime) -> None:
+        if not source.rate_limit or handed.counted:
             return
+        handed.counted = True
         bucket = self._buckets.setdefault(source.pk, Bucket(float(source.rate_limit), now))
         wait = bucket.take(events, source.rate_limit, now)
         if wait is not None:

@@ -35,11 +35,14 @@ class Paper(Kind):
     config_form = PaperAddress
     table: ClassVar[list[tuple[datetime, str, Message]]] = []
     torn: ClassVar[set[str]] = set()  # addresses at which nothing can be laid
+    mute: ClassVar[set[str]] = set()  # addresses from which no answer comes
 
     def send(self, target: Target, message: Message) -> Result:
         address = target.address.get("address") or target.config["address"]
         if address in self.torn:
             return Result(outcome=Outcome.REJECTED, detail="the paper is torn", status=550)
+        if address in self.mute:
+            return Result(outcome=Outcome.UNKNOWN, detail="no answer came")
         self.table.append((target.now, address, message))
         return Result(outcome=Outcome.SENT)
 

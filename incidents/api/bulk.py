@@ -14,7 +14,7 @@ from config import access
 from config.api import Endpoint
 from config.problems import Conflict
 from config.serializers import Strict
-from incidents import lifecycle
+from incidents import lifecycle, timeline
 from incidents.api import shapes
 from incidents.api.incidents import PERMISSIONS, SCOPES, actor_in
 from incidents.document import document, load
@@ -122,7 +122,10 @@ class Bulk(Endpoint):
     def _run(self, request: Request, given: BulkSerializer) -> list[dict[str, Any]]:
         asked = list(dict.fromkeys(given.validated_data["incident_ids"]))
         visible = access.visible(request.user, Incident.objects.filter(uuid__in=asked).select_related("team"))
-        found = {incident.uuid: incident for incident in visible}
+        teams = {incident.pk: incident.team for incident in visible}
+        found = {incident.uuid: incident for incident in timeline.lock(list(teams))}  # judged as they are now
+        for incident in found.values():
+            incident.team = teams[incident.pk]
         refusals = {uuid: self._refusal(request, found.get(uuid), given) for uuid in asked}
         going = [found[uuid] for uuid in asked if refusals[uuid] is None]
         changes = self._carry_out(going, request, given)

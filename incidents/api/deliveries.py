@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -20,6 +20,7 @@ from config.wire import InstantField
 from destinations import delivery
 from destinations.base import kind_choices
 from destinations.models import Attempt, Delivery
+from incidents import discretion
 
 MOST = 1000
 
@@ -121,6 +122,10 @@ class DeliveryViewSet(Resource):
     }
     orderings = {"created_at": "created_at", "due_at": "due_at"}
     ordering = "-created_at"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        """Return the deliveries that the caller may know of."""
+        return discretion.known(self.caller, super().get_queryset())
 
     @extend_schema(exclude=True)
     def create(self, request: Request) -> Response:

@@ -93,6 +93,7 @@ def _give_back(batch: Batch, incidents: Sequence[Incident], why: str = "", page_
         if not incident.snoozed and (run := live.get(incident.pk)):
             run.incident = incident
             steps.take_again(run, now=batch.now, also=before[incident.pk] if page_the_acknowledger else None)
+    runs.start([incident for incident in moving if incident.pk not in live and not incident.snoozed], now=batch.now)
 
 
 def _become_assignee(incidents: Sequence[Incident], user: User, now: datetime) -> None:

@@ -86,6 +86,7 @@ def unassign(
         if not incident.snoozed and (run := live.get(incident.pk)):
             run.incident = incident
             steps.take_again(run, now=now)
+    runs.start([incident for incident in moving if incident.pk not in live and not incident.snoozed], now=now)
     return batch.done()
 
 

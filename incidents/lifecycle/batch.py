@@ -122,7 +122,11 @@ class Batch:
 
 def live_runs(incidents: Sequence[Incident]) -> dict[int, Run]:
     """Return the live runs of these incidents by incident pk, their rows locked."""
-    runs = Run.objects.select_for_update().filter(incident__in=[i.pk for i in incidents]).exclude(state=Run.State.ENDED)
+    runs = (
+        Run.objects.select_for_update(no_key=True)
+        .filter(incident__in=[i.pk for i in incidents])
+        .exclude(state=Run.State.ENDED)
+    )
     return {run.incident_id: run for run in runs.order_by("pk")}
 
 

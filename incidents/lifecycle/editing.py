@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from config import audit
-from incidents import runs
+from incidents import paging, runs
 from incidents.lifecycle.batch import Batch, Change, ack_timeout, live_runs, single
 from incidents.models import Incident, Severity, Status
 from incidents.models.severity import louder
@@ -47,6 +47,9 @@ def edit(incident: Incident, values: Mapping[str, Any], *, by: Actor, now: datet
         batch.move([locked], Kind.SEVERITY, {"severity": severity, "urgency": urgency}, facts)
         if louder(was, urgency) and locked.status == Status.PENDING and not locked.snoozed:
             runs.start([locked], now=now)
+        elif was and not urgency:
+            paging.drop_all([locked], reason="it calmed down to info", now=now)
+            runs.halt([locked])
     if changed:
         batch.move([locked], Kind.EDIT, changed, {"fields": list(changed)}, even_resolved=True)
     return locked

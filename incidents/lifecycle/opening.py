@@ -122,6 +122,7 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
     - a snoozed one that becomes critical wakes up (I3).
     """
     anew: list[Incident] = []
+    calmed: list[Incident] = []  # to info, which pages nobody
     changed: list[Incident] = []
     drafts: list[tuple[Actor, Draft]] = []
     for one in appendings:
@@ -131,6 +132,8 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
         drafts.append((one.by, Draft(incident, Kind.UPSERT_STATE, {"events": one.events})))
         if incident.severity != before:
             drafts.append((one.by, Draft(incident, Kind.SEVERITY, {"from": before, "to": incident.severity})))
+        if was and not incident.urgency:
+            calmed.append(incident)
         if _pages_anew(incident, before, was):
             _make_pending(incident)
             anew.append(incident)
@@ -141,6 +144,8 @@ def append(appendings: Sequence[Appending], *, now: datetime) -> None:
     broadcast.tell([entry for entry in entries if entry.kind == Kind.SEVERITY], now=now)
     paging.drop_all(anew, reason="its severity rose", now=now)
     runs.start(anew, now=now)
+    paging.drop_all(calmed, reason="it calmed down to info", now=now)
+    runs.halt(calmed)
 
 
 def _take_over(one: Appending, now: datetime) -> bool:

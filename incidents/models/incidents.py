@@ -25,9 +25,10 @@ class Status(models.TextChoices):
 
 def protect_while_open(collector: Any, field: Any, rows: models.QuerySet["Incident"], using: str) -> None:
     """Refuse to delete what an open incident needs; a resolved one only forgets it (E1)."""
-    if open_ones := set(rows.exclude(status=Status.RESOLVED)):
+    open_ones: set[models.Model] = set(rows.exclude(status=Status.RESOLVED))
+    if open_ones:
         raise ProtectedError("Open incidents use it.", open_ones)
-    models.SET_NULL(collector, field, rows, using)  # type: ignore[arg-type]
+    models.SET_NULL(collector, field, rows, using)
 
 
 class Incident(Record):

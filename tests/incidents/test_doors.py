@@ -5,7 +5,6 @@ import json
 import threading
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from incidents.ingest import Result
 from incidents.models import AlertSource, Incident, RawEvent
-from incidents.writer import Parcel, writer
+from incidents.writer import Handed, Parcel, writer
 from tests import factories
 
 EVENTS = "/api/v1/events"
@@ -221,10 +219,10 @@ def test_one_parcel_that_cannot_be_written_spoils_no_other(key: str) -> None:
     source = AlertSource.objects.get(name="Shop")
     poison = factories.event(dedup_key="poison", details={"x": {1, 2}})  # no JSON can hold a set
     parcels = [Parcel(key, lambda _: [factories.event(dedup_key="good")]), Parcel(key, lambda _: [poison])]
-    handed: list[tuple[Parcel, Future[list[Result]]]] = [(parcel, Future()) for parcel in parcels]
+    handed = [Handed(parcel) for parcel in parcels]
     writer.write(handed)
-    assert handed[0][1].result()[0].outcome == "opened"
-    assert handed[1][1].exception() is not None
+    assert handed[0].future.result()[0].outcome == "opened"
+    assert handed[1].future.exception() is not None
     assert source.incidents.count() == 1
 
 
@@ -259,3 +257,10 @@ def test_a_body_that_cannot_be_unpacked_is_refused(
     answer = Client().post(EVENTS, body, content_type=JSON, headers=headers)
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
     assert not Incident.objects.exists()
+
+
+def test_one_key_in_both_spellings_at_once_is_known_in_both(key: str) -> None:
+    dashed = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+    handed = [Handed(Parcel(one, lambda _: [factories.event()])) for one in (key, dashed, key.upper())]
+    writer.write(handed)
+    assert [one.future.result()[0].outcome for one in handed] == ["opened"] * 3

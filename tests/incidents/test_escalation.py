@@ -5,12 +5,14 @@ It repeats once, and its acknowledgements time out after 30 minutes. S is alice'
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from destinations.models import Connector
 from incidents import lifecycle
 from incidents.lifecycle import IllegalTransition
-from incidents.models import AlertSource, Execution, Incident, Page, Run, TimelineEntry
+from incidents.models import AlertSource, Connection, Execution, Incident, Page, Run, TimelineEntry
 from oncall.models import Membership, Override, Schedule, Step, StepTarget, Team, User
 from tests import factories
 from tests.factories import T0
@@ -23,9 +25,11 @@ pytestmark = pytest.mark.django_db
 def night() -> Iterator[Night]:
     Paper.table.clear()
     Paper.torn.clear()
+    Paper.mute.clear()
     yield Night()
     Paper.table.clear()
     Paper.torn.clear()
+    Paper.mute.clear()
 
 
 @pytest.fixture
@@ -437,3 +441,71 @@ def test_a_pass_of_empty_steps_and_no_waits_does_not_go_round_like_a_top(
     night.event(factories.make_source(policy=policy))
     night.until(2)
     assert night.told() == [(0, "bob"), (1, "bob"), (2, "bob")]
+
+
+def test_n3_an_outcome_that_stays_unknown_counts_as_nobody_told(night: Night, people: dict[str, User]) -> None:
+    Paper.mute.add("alice")
+    policy = factories.make_policy((people["alice"], 60), (people["bob"], 60))
+    incident = night.event(factories.make_source(policy=policy))
+    night.until(2)
+    assert [who for _, who in night.told()] == ["bob"]
+    assert night.fresh(incident).told is True
+
+
+def test_e7_while_the_only_way_fails_the_catch_all_is_told_once_an_hour_not_once_a_minute(
+    night: Night, people: dict[str, User]
+) -> None:
+    night.person("root", is_superuser=True)
+    Paper.torn.add("alice")
+    incident = night.event(factories.make_source(policy=factories.make_policy((people["alice"], 5))))
+    night.until(30)
+    assert night.told() == [(0, "root")]
+    assert kinds(incident).count("untold") == 1
+
+
+def test_what_calms_down_to_info_pages_nobody_any_more(night: Night, source: AlertSource) -> None:
+    night.person("root", is_superuser=True)
+    night.event(source, factories.event(dedup_key="k"))
+    incident = night.event(source, factories.event(dedup_key="k", severity="info"))
+    night.until(70)
+    assert night.told() == [(0, "alice")]
+    assert night.fresh(incident).told is True
+
+
+def test_an_incident_that_rose_while_somebody_had_it_climbs_when_it_is_given_back(
+    night: Night, source: AlertSource, people: dict[str, User]
+) -> None:
+    incident = night.event(source, factories.event(dedup_key="k", severity="info"))
+    night.acknowledge(incident, people["alice"])
+    night.event(source, factories.event(dedup_key="k", severity="critical"))
+    assert night.told() == []
+    lifecycle.unacknowledge([incident], by=night.by(people["alice"]), now=night.now)
+    night.work()
+    assert night.told() == [(0, "alice")]
+
+
+def test_a_page_whose_way_is_gone_is_gone_on_from_at_once(
+    night: Night, people: dict[str, User], django_capture_on_commit_callbacks: Any
+) -> None:
+    night.person("late", after=(10,))
+    policy = factories.make_policy((User.objects.get(username="late"), 60), (people["bob"], 60))
+    night.event(factories.make_source(policy=policy))
+    night.until(5)
+    User.objects.get(username="late").contact_methods.update(disabled_at=night.now)
+    with django_capture_on_commit_callbacks(execute=True):
+        night.until(10)
+    night.until(11)
+    assert [who for _, who in night.told()] == ["bob"]
+
+
+def test_after_its_end_connected_systems_hear_nothing_more(
+    night: Night, source: AlertSource, people: dict[str, User]
+) -> None:
+    connector = Connector.objects.create(name="paper", kind="paper", config={"address": "ops"})
+    Connection.objects.create(connector=connector, events=[])
+    incident = night.event(source)
+    night.event(source, factories.resolve_event("db"))
+    night.told()
+    lifecycle.note([incident], "post-mortem follows", by=night.by(people["alice"]), now=night.now)
+    night.work()
+    assert night.told() == []

@@ -1,5 +1,6 @@
 """Signed answers: GET changes nothing, POST acts once as that person, and a late or forged link is told the truth."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -35,7 +36,7 @@ def incident(night: Night, people: list[User]) -> Incident:
 
 
 def links(incident: Incident, user: User, sequence: int = 1) -> dict[str, str]:
-    made = replies.links(str(incident.uuid), str(user.uuid), sequence)
+    made = replies.links(str(incident.uuid), str(user.uuid), sequence, timezone.now())
     return {name: address[address.index("/reply/") :] for name, address in made.items()}
 
 
@@ -88,15 +89,27 @@ def test_a_changed_link_is_refused(incident: Incident, people: list[User], chang
     assert Incident.objects.get(pk=incident.pk).status == "PENDING"
 
 
-def test_a5_a_link_is_good_for_seven_days() -> None:
-    reply = Reply("i", "u", Answer.RESOLVE, 1)
-    with time_machine.travel(timezone.now() - timedelta(days=6, hours=23)):
-        young = replies.sign(reply)
-    with time_machine.travel(timezone.now() - timedelta(days=7, minutes=1)):
-        old = replies.sign(reply)
-    assert replies.read(young) == reply
+def test_a5_a_link_is_good_for_seven_days_from_the_page_however_often_it_is_shown() -> None:
+    now = timezone.now()
+
+    def made(ago: timedelta) -> Reply:
+        return Reply("i", "u", Answer.RESOLVE, 1, int((now - ago).timestamp()))
+
+    young, old = made(timedelta(days=6, hours=23)), made(timedelta(days=7, minutes=1))
+    assert replies.read(replies.sign(young), now) == young
     with pytest.raises(BadLink, match="older than seven days"):
-        replies.read(old)
+        replies.read(replies.sign(old), now)
+
+
+def test_the_other_answers_on_a_page_are_not_good_for_longer(incident: Incident, people: list[User]) -> None:
+    with time_machine.travel(timezone.now() - timedelta(days=6)):
+        address = links(incident, people[0])["acknowledge"]
+    shown = Client().get(address).content.decode()
+    tokens = re.findall(r"/reply/([^\"]+)", shown)
+    assert tokens
+    for token in tokens:
+        with pytest.raises(BadLink):
+            replies.read(token, timezone.now() + timedelta(days=2))
 
 
 def test_the_link_of_a_deactivated_person_does_nothing(incident: Incident, people: list[User]) -> None:
