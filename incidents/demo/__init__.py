@@ -6,7 +6,8 @@
     story       pure: what is written down about one trouble
     telling     pure: how it went: who was paged, who answered, what was told
     cast        people, schedules, policies, sources, destinations
-    record      stories as rows
+    record      stories as rows: incidents, climbs, timelines, raw events
+    sent        what was sent in them: pages, deliveries, attempts
     filling     all of it, in pieces
     removal     exactly that away again
 

@@ -9,7 +9,8 @@ from django.db import transaction
 from incidents.demo import cast as casting
 from incidents.demo import people as team
 from incidents.demo.cast import CONNECTIONS, POLICIES, SCHEDULES, SOURCES, Cast
-from incidents.demo.record import Reach, Recorder
+from incidents.demo.record import Recorder
+from incidents.demo.sent import Mailroom, Reach
 from incidents.demo.story import Person, Step, World
 from incidents.demo.telling import tell
 from incidents.demo.troubles import DAYS, troubles
@@ -34,7 +35,7 @@ def fill(now: datetime, progress: Progress = lambda done, of: None) -> int:
     wanted = troubles(cast.began)
     missing = [trouble for trouble in wanted if uuid_of(trouble.name) not in known]
     world = _world(cast)
-    recorder = Recorder(cast, Reach.of(cast), _latest(), now)
+    recorder = Recorder(cast, Mailroom(cast, Reach.of(cast), now), _latest(), now)
     for start in range(0, len(missing), PIECE):
         piece = missing[start : start + PIECE]
         recorder.write([tell(trouble, world, cast.began) for trouble in piece])
