@@ -15,6 +15,7 @@ from config.access import visible
 from config.console import Person, fragment, page, show
 from destinations import delivery as outbox
 from destinations.models import Connector, Delivery
+from incidents import discretion
 from incidents.admin.delivery_rows import INCIDENT, METHOD, Line, lines, message_shown
 from incidents.models import Incident
 from oncall.admin.pages import find, go, verb
@@ -123,7 +124,7 @@ def delivery(request: Person, uuid: UUID) -> HttpResponse:
     line = lines(request.user, [row])[0]
     context = {
         **_progress(line),
-        "told": message_shown(row.message) if line.incident or not row.subject.startswith(INCIDENT) else None,
+        "told": _told(line),
         "may_replay": request.user.has_perm("destinations.change_delivery", row),
     }
     return show(request, "incidents/delivery.html", context, title=line.headline)
@@ -175,14 +176,21 @@ def _replayed(chosen: int, again: int, held: int) -> str:
 
 
 def _rows(request: Person) -> QuerySet[Delivery]:
-    rows = visible(request.user, Delivery.objects.select_related("connector"))
+    rows = discretion.known(request.user, Delivery.objects.select_related("connector"))
     return rows.defer("message", "target", "reference")
 
 
 def _found(request: Person, uuid: UUID) -> Delivery:
-    return find(
-        request, visible(request.user, Delivery.objects.select_related("connector")), uuid, "destinations.view_delivery"
-    )
+    rows = discretion.known(request.user, Delivery.objects.select_related("connector"))
+    return find(request, rows, uuid, "destinations.view_delivery")
+
+
+def _told(line: Line) -> dict[str, str] | None:
+    """Return what it says; None if that is nothing to look at: a code, or news of an incident that is gone."""
+    row = line.delivery
+    if row.event in discretion.SECRET_EVENTS or (line.incident is None and row.subject.startswith(INCIDENT)):
+        return None
+    return message_shown(row.message)
 
 
 def _may_replay(request: Person, row: Delivery) -> bool:

@@ -22,7 +22,7 @@ from config.problems import Conflict
 from destinations import connectors, health
 from destinations.base import Kind, Outcome, Result, kinds
 from destinations.models import Connector, Delivery
-from incidents import hearing
+from incidents import discretion, hearing
 from incidents.admin.delivery_rows import lines
 from incidents.admin.destination_form import FirstConnectionForm, NameForm, clean_connection, config_form, fill
 from incidents.models import Connection, Severity
@@ -269,7 +269,7 @@ def _form_page(request: Person, sheet: Sheet, tested: dict[str, Any] | None = No
     context |= {
         "test_url": reverse("console-destination-test", args=[row.uuid]),
         "health": fares,
-        "lines": lines(request.user, Delivery.objects.filter(connector=row)[:LAST]),
+        "lines": lines(request.user, discretion.known(request.user, Delivery.objects.filter(connector=row))[:LAST]),
         "connections": [(one, hearing.sentence(one)) for one in heard],
         "may_change": request.user.has_perm("destinations.change_connector", row),
         "may_delete": request.user.has_perm("destinations.delete_connector", row),

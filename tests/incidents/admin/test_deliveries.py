@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from destinations.models import Attempt, Connector, Delivery
-from oncall.models import Team
-from tests.callers import person
+from oncall import contacts
+from oncall.models import Membership, Team
+from tests.callers import bearer, person
 from tests.factories import make_incident, make_method, make_source, make_user
 from tests.incidents.admin.browsing import browser, said, same_queries, text
 
@@ -171,6 +172,46 @@ def test_incidents_of_a_private_team_are_not_named(manager: Client) -> None:
     ):
         assert "merger" not in text(page)
         assert "press" not in text(page)
+
+
+def test_deliveries_about_a_private_teams_incident_are_for_its_members_and_admins() -> None:
+    team = Team.objects.create(name="Secret", private=True)
+    incident = make_incident(make_source("Hidden", team=team), title="The merger leaked")
+    open_one = _delivery(subject=make_incident(make_source("Shop")).subject)
+    row = _delivery(subject=incident.subject)
+    mia, max_ = person("mia", "responder"), person("max", "manager")
+    Membership.objects.create(team=team, user=mia)
+    assert [one["id"] for one in bearer(max_).get("/api/v1/deliveries/").json()["results"]] == [str(open_one.uuid)]
+    assert bearer(max_).get(f"/api/v1/deliveries/{row.uuid}/").status_code == 404
+    assert browser(max_).get(reverse("console-delivery", args=[row.uuid])).status_code == 404
+    destination = browser(max_).get(reverse("console-destination", args=[_hook().uuid])).content.decode()
+    assert (str(open_one.uuid) in destination, str(row.uuid) in destination) == (True, False)
+    assert bearer(max_).post("/api/v1/deliveries/replay/", {"ids": [row.uuid]}, format="json").json() == {"replayed": 0}
+    for one in (mia, person("root", "admin")):
+        assert bearer(one).get(f"/api/v1/deliveries/{row.uuid}/").status_code == 200
+        said(browser(one).get(reverse("console-delivery", args=[row.uuid])), "Disk full")
+
+
+def test_a_code_is_shown_to_nobody_and_its_delivery_to_its_person_and_admins() -> None:
+    ann = person("ann", "responder")
+    method = contacts.add(ann, "email", "ann@example.com")
+    contacts.send_code(method, now=timezone.now())
+    row = Delivery.objects.get()
+    code = row.message["title"].split()[-1]
+    address = reverse("console-delivery", args=[row.uuid])
+    for stranger in (person("rob", "responder"), person("max", "manager")):
+        assert browser(stranger).get(address).status_code == 404
+        assert bearer(stranger).get(f"/api/v1/deliveries/{row.uuid}/").status_code == 404
+        assert "code to verify" not in text(browser(stranger).get(reverse("console-deliveries")))
+        assert bearer(stranger).get("/api/v1/deliveries/").json()["results"] == []
+    for one in (ann, person("root", "admin")):
+        page = browser(one).get(address)
+        said(page, "Ann: code to verify a contact")
+        assert code not in page.content.decode()
+        answer = bearer(one).get(f"/api/v1/deliveries/{row.uuid}/")
+        assert (answer.status_code, code in answer.content.decode()) == (200, False)
+    contacts.remove(method, now=timezone.now())
+    assert browser(ann).get(address).status_code == 200
 
 
 def test_who_may_only_look_cannot_replay() -> None:
