@@ -87,17 +87,20 @@ def admins() -> QuerySet[User]:
     return User.objects.filter(is_active=True, pk__in=pks) | User.objects.filter(is_active=True, is_superuser=True)
 
 
-def team_of(thing: Model) -> Team | None:
-    """Return the team a row belongs to, or None: then it is everybody's."""
+def teams_of(thing: Model) -> list[Team | None]:
+    """Return whose a row is: each team that has to agree to what is done to it; None stands for everybody.
+
+    A connection is its source's team's (None: of all sources) and, if the connector belongs to one, that team's too:
+    what one team runs is not told to another's system, nor another's alerts to it.
+    """
     label = thing._meta.label_lower
+    found = thing if isinstance(thing, Team) else _reach(thing, TEAMS.get(label, ""))
+    teams: list[Team | None] = [found if isinstance(found, Team) else None]
     if label in CONNECTORS and (connector := _reach(thing, CONNECTORS[label])):
         owned = ConnectorTeam.objects.select_related("team").filter(connector=connector).first()
         if owned is not None:
-            return owned.team
-    if isinstance(thing, Team):
-        return thing
-    found = _reach(thing, TEAMS.get(label, ""))
-    return found if isinstance(found, Team) else None
+            return [*teams, owned.team] if label in TEAMS else [owned.team]
+    return teams
 
 
 def _reach(thing: Any, path: str) -> Any:
@@ -123,10 +126,11 @@ class RoleBackend(ModelBackend):
             return self._everywhere(user_obj, perm) or self._somewhere(user_obj, perm)
         if obj is None:
             return self._everywhere(user_obj, perm)
-        team = team_of(obj)
-        if team is not None and team.pk in hidden_teams(user_obj):
+        teams = teams_of(obj)
+        if any(team is not None and team.pk in hidden_teams(user_obj) for team in teams):
             return False
-        return self._everywhere(user_obj, perm) or _in_team(user_obj, perm, team) or _own(user_obj, perm, obj)
+        in_teams = all(_in_team(user_obj, perm, team) for team in teams)
+        return self._everywhere(user_obj, perm) or in_teams or _own(user_obj, perm, obj)
 
     def has_module_perms(self, user_obj: User | AnonymousUser, app_label: str) -> bool:
         """Whether this person may do anything in an app."""

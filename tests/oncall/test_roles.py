@@ -6,8 +6,11 @@ import pytest
 from django.utils import timezone
 
 from config.access import visible
+from destinations.models import Connector
+from incidents.models import AlertSource, Connection
 from oncall import roles
 from oncall.models import (
+    ConnectorTeam,
     ContactMethod,
     EscalationPolicy,
     Layer,
@@ -46,6 +49,27 @@ def test_a_team_manager_owns_what_belongs_to_the_team_and_nothing_else() -> None
         assert not ann.has_perm("oncall.change_schedule", thing)
     assert not ann.has_perm("oncall.delete_team", core)
     assert not ann.has_perm("oncall.change_schedule")
+
+
+def test_a_connection_needs_the_say_over_its_connector_and_over_its_source() -> None:
+    core, shop = Team.objects.create(name="Core"), Team.objects.create(name="Shop")
+    ann, max_ = in_team(person("ann", "responder"), core, manager=True), person("max", "manager")
+    own, foreign, common = (Connector.objects.create(name=name, kind="webhook", config={}) for name in "abc")
+    ConnectorTeam.objects.create(connector=own, team=core)
+    ConnectorTeam.objects.create(connector=foreign, team=shop)
+    ours, theirs, nobodys = AlertSource(team=core), AlertSource(team=shop), AlertSource()
+    for perm in ("incidents.add_connection", "incidents.change_connection"):
+        for connector in (own, common):
+            assert ann.has_perm(perm, Connection(connector=connector, alert_source=ours))
+        for source in (theirs, nobodys, None):
+            assert not ann.has_perm(perm, Connection(connector=own, alert_source=source))
+        assert not ann.has_perm(perm, Connection(connector=foreign, alert_source=ours))
+        assert max_.has_perm(perm, Connection(connector=own))
+    assert ann.has_perm("destinations.change_connector", own)
+    shop.private = True
+    shop.save()
+    max_ = User.objects.get(pk=max_.pk)
+    assert not max_.has_perm("incidents.view_connection", Connection(connector=own, alert_source=theirs))
 
 
 def test_managing_a_team_gives_a_stakeholder_nothing() -> None:

@@ -10,8 +10,8 @@ from config.models import AuditEntry
 from destinations.models import Connector
 from incidents import connecting
 from incidents.models import Connection
-from oncall.models import Membership, Team
-from tests.callers import person
+from oncall.models import ConnectorTeam, Membership, Team
+from tests.callers import bearer, person
 from tests.factories import make_source
 from tests.incidents.admin.browsing import browser, said, same_queries, text
 
@@ -188,6 +188,26 @@ def test_a_team_manager_connects_the_sources_of_the_team_alone() -> None:
     assert moved.status_code == 403
     row.refresh_from_db()
     assert row.alert_source == ours
+
+
+def test_a_teams_own_destination_does_not_hear_of_others_sources() -> None:
+    mine, other = Team.objects.create(name="Mine"), Team.objects.create(name="Other")
+    user, connector = person("tess", "responder"), _pagerduty()
+    Membership.objects.create(user=user, team=mine, manager=True)
+    ConnectorTeam.objects.create(connector=connector, team=mine)
+    client, door = browser(user), bearer(user)
+    theirs = make_source("Theirs", team=other)
+    assert _new(client, connector).status_code == 403
+    assert _new(client, connector, alert_source=theirs.pk).status_code == 403
+    for source in (None, theirs.name):
+        given = {"connector": connector.name, "alert_source": source}
+        answer = door.post("/api/v1/connections/", given, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+    assert not Connection.objects.exists()
+    assert _new(client, connector, alert_source=make_source("Ours", team=mine).pk).status_code == 200
+    row = Connection.objects.get()
+    for change in ({"alert_source": None}, {"alert_source": theirs.name}):
+        assert door.patch(f"/api/v1/connections/{row.uuid}/", change, format="json").status_code == 403
 
 
 def test_the_list_asks_the_same_number_of_queries_for_many(manager: Client) -> None:
