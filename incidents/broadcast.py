@@ -91,7 +91,7 @@ def facts_of(incident: Incident) -> routing.Facts:
 
 def _with_own_private(wanted: list[tuple[Entry, Connection]]) -> list[tuple[Entry, Connection]]:
     """Drop what a private team keeps to itself, unless the source or the connector is that team's."""
-    teams = {entry.incident.team_id for entry, _ in wanted} - {None}
+    teams = {team for entry, _ in wanted if (team := entry.incident.team_id) is not None}
     private = set(Team.objects.filter(pk__in=teams, private=True).values_list("pk", flat=True)) if teams else set()
     if not private:
         return wanted
