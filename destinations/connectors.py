@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django import forms
 from django.db import transaction
@@ -13,6 +14,8 @@ from destinations import base, delivery
 from destinations.models import Connector
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
+MOVED = "Enter it again: the address changed."  # a stored secret never follows to where it was not meant for
+PORTS = {"http": 80, "https": 443}
 SET = {"set": True}  # how a secret is shown; sent back, it keeps what is stored
 
 TYPES: tuple[tuple[type[forms.Field], str], ...] = (
@@ -43,7 +46,8 @@ def connector_kind(name: str) -> base.Kind:
 
 
 def save(connector: Connector, *, config: Mapping[str, Any] | None = None, **columns: Any) -> Connector:
-    """Store what is given. `config` replaces the settings; secrets that it leaves out, or that are {"set": true}, stay.
+    """Store what is given. `config` replaces the settings; secrets that it leaves out, or that are {"set": true}, stay
+    unless the address now leads to another server: then they must be given again.
 
     Raises Invalid with paths such as "config.url".
     """
@@ -60,7 +64,9 @@ def fill(connector: Connector, config: Mapping[str, Any]) -> None:
     kind = connector_kind(connector.kind)
     form_class = kind.config_form
     assert form_class is not None  # noqa: S101  # connector_kind has seen to it
-    checked = check(form_class, {**_kept(connector, config), **_new(config)})
+    kept = _kept(connector, config)
+    checked = check(form_class, {**kept, **_new(config)})
+    _demand_again(connector, form_class, kept, checked)
     connector.config = {name: value for name, value in checked.items() if name not in kind.secret_fields}
     connector.secrets = {
         name: value for name, value in checked.items() if name in kind.secret_fields and value not in EMPTY
@@ -93,6 +99,11 @@ def try_out(connector: Connector, *, severity: str, resolve: bool, now: datetime
 def shown(connector: Connector) -> dict[str, Any]:
     """Return the settings as they may be seen."""
     return {**connector.config, **dict.fromkeys(connector.secrets, SET)}
+
+
+def moved(before: object, after: object) -> bool:
+    """Whether two addresses lead to different servers (another scheme, host or port); "" leads nowhere."""
+    return _server(str(before or "")) != _server(str(after or ""))
 
 
 def check(form_class: type[forms.Form], given: Mapping[str, Any], path: str = "config") -> dict[str, Any]:
@@ -162,6 +173,20 @@ def _described(field: forms.Field, secret: bool) -> dict[str, Any]:
 
 def _kept(connector: Connector, config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in connector.secrets.items() if config.get(name, SET) == SET}
+
+
+def _demand_again(
+    connector: Connector, form_class: type[forms.Form], kept: Mapping[str, Any], checked: Mapping[str, Any]
+) -> None:
+    before = connector.settings
+    addresses = [name for name, field in form_class.base_fields.items() if isinstance(field, forms.URLField)]
+    if kept and any(moved(before.get(name), checked.get(name)) for name in addresses):
+        raise Invalid(*[_fault("config", name, "address_changed", MOVED) for name in kept])
+
+
+def _server(address: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
 
 
 def _new(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def test_a_secret_is_in_no_answer_and_no_trail(admin: APIClient) -> None:
 def test_a_secret_stays_unless_another_is_sent(admin: APIClient) -> None:
     made = hook(admin)
     path = f"{PATH}{made['id']}/"
-    for config in ({"url": "https://a.example.com/"}, {"url": "https://b.example.com/", "secret": {"set": True}}):
+    for config in (
+        {"url": "https://hooks.example.com/"},
+        {"url": "https://HOOKS.example.com:443/y", "secret": {"set": True}},
+    ):
         assert admin.patch(path, {"config": config}, format="json").status_code == 200
         assert Connector.objects.get().secrets == {"secret": SECRET}
     other = "whsec_" + SECRET[6:][::-1]
@@ -73,6 +76,31 @@ def test_a_secret_stays_unless_another_is_sent(admin: APIClient) -> None:
         admin.patch(path, {"config": {"url": "https://a.example.com/", "secret": ""}}, format="json").status_code == 200
     )
     assert Connector.objects.get().secrets == {}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example.com/x", "http://hooks.example.com/x", "https://hooks.example.com:8443/x"]
+)
+@pytest.mark.parametrize("secret", [{}, {"secret": {"set": True}}])
+def test_a_stored_secret_does_not_follow_to_another_server(
+    admin: APIClient, url: str, secret: dict[str, object]
+) -> None:
+    path = f"{PATH}{hook(admin)['id']}/"
+    refused = admin.patch(path, {"config": {"url": url, **secret}}, format="json")
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == [
+        {"field": "config.secret", "code": "address_changed", "detail": "Enter it again: the address changed."}
+    ]
+    assert Connector.objects.get().config["url"] == "https://hooks.example.com/x"
+    for given in (SECRET, None):  # given again, or given up
+        assert admin.patch(path, {"config": {"url": url, "secret": given}}, format="json").status_code == 200
+
+
+def test_a_stored_key_does_not_follow_from_the_vendors_own_server(admin: APIClient) -> None:
+    body = {"name": "Duty", "kind": "pagerduty", "config": {"integration_key": "k" * 32}}
+    path = f"{PATH}{admin.post(PATH, body, format='json').json()['id']}/"
+    refused = admin.patch(path, {"config": {"api_url": "https://evil.example.com"}}, format="json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "config.integration_key")
 
 
 @pytest.mark.parametrize(
