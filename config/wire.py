@@ -51,7 +51,10 @@ class InstantField(serializers.Field[datetime, str, str, Any]):
 
 
 class JsonParser(parsers.BaseParser):
-    """JSON in UTF-8 within DATA_UPLOAD_MAX_MEMORY_SIZE, without lone surrogates, at a depth a database can hold."""
+    """JSON in UTF-8 within DATA_UPLOAD_MAX_MEMORY_SIZE, with texts and at a depth that a database can hold.
+
+    So it refuses lone surrogates and NUL, wherever they stand.
+    """
 
     media_type = "application/json"
     DEPTH = 100
@@ -79,7 +82,27 @@ class JsonParser(parsers.BaseParser):
             raise ParseError(f"The body is nested deeper than {self.DEPTH} levels.") from exc
         if deeper_than(value, self.DEPTH):
             raise ParseError(f"The body is nested deeper than {self.DEPTH} levels.")
+        place = _place_of_nul(value) if "\\u0000" in text else None
+        if place is not None:
+            detail = "Null characters (\\u0000) cannot be stored. Leave them out."
+            raise serializers.ValidationError({".".join(reversed(place)): detail}, "null_characters_not_allowed")
         return value
+
+
+def _place_of_nul(value: Any) -> list[str] | None:
+    """Return where a text or a name holds NUL, the innermost name first; None if none does."""
+    if isinstance(value, str):
+        return [] if "\0" in value else None
+    if isinstance(value, dict) and any("\0" in name for name in value):
+        return []
+    inside: Iterable[tuple[Any, Any]] = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, inner in inside:
+        place = _place_of_nul(inner)
+        if place is not None:
+            return [*place, str(name)]
+    return None
 
 
 def _no_constant(name: str) -> Any:

@@ -94,6 +94,26 @@ def test_a_body_that_cannot_be_read_is_refused_with_the_reason(admin: APIClient,
     assert said in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"config": {"url": "https://a.example", "headers": [{"x": "a\\u0000b"}]}}', "config.headers.0.x"),
+        (b'{"config": {"a\\u0000b": 1}}', "config"),
+        (b'{"a\\u0000b": "a"}', ""),
+    ],
+)
+def test_a_null_character_is_refused_wherever_it_stands(admin: APIClient, body: bytes, field: str) -> None:
+    answer = admin.post("/api/v1/connectors/", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    [fault] = answer.json()["errors"]
+    assert (fault["field"], fault["code"]) == (field, "null_characters_not_allowed")
+
+
+def test_a_backslash_in_front_of_u0000_is_text(admin: APIClient) -> None:
+    answer = admin.post("/api/v1/teams/", data=b'{"name": "a\\\\u0000b"}', content_type="application/json")
+    assert (answer.status_code, answer.json()["name"]) == (201, "a\\u0000b")
+
+
 def test_a_null_character_in_a_parameter_is_refused(admin: APIClient) -> None:
     assert admin.get("/api/v1/teams/?name=a%00b").status_code == 400
 
