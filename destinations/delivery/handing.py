@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import logging
+import re
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,15 @@ from config.secrets import mask
 from destinations.base import Kind, Message, Outcome, Result, Target, kinds
 
 logger = logging.getLogger(__name__)
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL keeps no NUL, and no database half of a surrogate pair
+_DEPTH = 20  # levels of a reference that are kept
 
 
 def hand_over(name: str, target: Target, message: Message) -> Result:
-    """Send once through the kind called `name`; whatever happens is a Result, with its duration and without secrets."""
+    """Send once through the kind called `name`; whatever happens is a Result, with its duration and without secrets.
+
+    It can be stored: what no database keeps in a text (NUL, a lone surrogate) becomes U+FFFD.
+    """
     kind = kinds().get(name)
     if kind is None:
         return Result(outcome=Outcome.REJECTED, detail=f"This Tocsin has no destination kind called {name!r}.")
@@ -26,10 +32,21 @@ def hand_over(name: str, target: Target, message: Message) -> Result:
     return dataclasses.replace(
         result,
         seconds=time.monotonic() - began,
-        detail=mask(result.detail, hidden),
-        answer=mask(result.answer, hidden),
-        error_code=mask(result.error_code, hidden),
+        detail=_storable(mask(result.detail, hidden)),
+        answer=_storable(mask(result.answer, hidden)),
+        error_code=_storable(mask(result.error_code, hidden)),
+        reference=_storable(result.reference),
     )
+
+
+def _storable(value: Any, levels: int = _DEPTH) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_storable(name): _storable(one, levels - 1) for name, one in value.items()} if levels else {}
+    if isinstance(value, list | tuple):
+        return [_storable(one, levels - 1) for one in value] if levels else []
+    return value
 
 
 def _send(kind: Kind, target: Target, message: Message) -> Result:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from destinations.base import Outcome, Result
 from destinations.delivery.claiming import Slots, Task, claim
 from destinations.delivery.handing import hand_over
-from destinations.delivery.settling import Finished, record
+from destinations.delivery.settling import AWAY, Finished, record
 from destinations.models import Delivery
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ Clock = Callable[[], datetime]
 SCAN_SECONDS = 1.0  # the net under every wake-up
 SLOW_SECONDS = 2.0  # a connector that takes longer shares half of the hands with all others that do
 CLAIM_WINDOW = timedelta(seconds=12)  # how long one blocking run takes new rows for connectors
+PAGE_WINDOW = timedelta(seconds=30)  # and how long pages: with the last send it stays below a task's soft time limit
 
 
 class Hands:
@@ -121,16 +122,18 @@ class Hands:
         self.done.put(Finished(row=row, at=at, result=result))
 
 
-def run_due(now: datetime, limit: int = 100) -> int:
+def run_due(now: datetime, limit: int = 100, *, window: timedelta = PAGE_WINDOW) -> int:
     """Send what is due, at most `limit` rows, and return how many that were once each has its result.
 
-    While slow targets are waited for, pages that become due meanwhile are sent as well.
+    While slow targets are waited for, pages that become due meanwhile are sent as well, for as long
+    as `window`; what is due after that stays for the next run.
     """
     clock, taken = _clock_from(now), 0
     with Hands(clock) as hands:
         while True:
-            young = clock() - now < CLAIM_WINDOW
-            tasks = claim(hands.slots(limit - taken, others=young), clock()) if taken < limit else []
+            age = clock() - now
+            room = taken < limit and age < window
+            tasks = claim(hands.slots(limit - taken, others=age < CLAIM_WINDOW), clock()) if room else []
             taken += len(tasks)
             hands.take(tasks)
             if not hands.in_hand:
@@ -189,15 +192,28 @@ class Sender:
         connections.close_all()
 
     def _turn(self) -> None:
-        if self.unwritten:
-            record(self.unwritten, self.clock())
-            self.unwritten = []
+        away = self._write_down()
         while not self.stopping.is_set():
             tasks = claim(self.hands.slots(), self.clock())
             self.hands.take(tasks)
             if not tasks:
                 break
+        if away is not None:
+            raise away
         self.failing = False
+
+    def _write_down(self) -> Exception | None:
+        """Record what is unwritten, and return why it has to wait; whatever happens, claims go on after it."""
+        results, self.unwritten = self.unwritten, []
+        try:
+            if results:
+                record(results, self.clock())
+        except AWAY as exc:
+            self.unwritten = results
+            return exc
+        except Exception:
+            logger.exception("results could not be written; their leases run out and they are sent again")
+        return None
 
     def _lost_database(self, exc: Exception) -> None:
         if not self.failing:

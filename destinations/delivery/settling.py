@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from destinations import retry
@@ -19,6 +20,7 @@ from destinations.models import Attempt, Delivery
 logger = logging.getLogger(__name__)
 State = Delivery.State
 
+AWAY = (OperationalError, InterfaceError)  # the database is away or busy: what failed will work later
 OPENED = "opened"  # the event word that starts a lane: without it the target knows nothing to accept or resolve
 LOST = Result(
     outcome=Outcome.UNKNOWN,
@@ -37,7 +39,7 @@ class Finished:
 
 
 def record(finished: Sequence[Finished], now: datetime) -> None:
-    """Write down what came of these attempts. Raises OperationalError if the database is away: record all again.
+    """Write down what came of these attempts. Raises what is in AWAY if the database is away: record all again.
 
     All in one transaction, and one by one if that fails, so that one that cannot be written holds up no other.
     """
@@ -46,20 +48,20 @@ def record(finished: Sequence[Finished], now: datetime) -> None:
         with transaction.atomic():
             for one in inorder:
                 _record(one, now)
-    except DatabaseError:
+    except Exception:  # noqa: BLE001 - told of each row that is to blame
         _record_apart(inorder, now)
     switches.check({one.row.connector_id for one in finished if _counts_against(one)}, now)
 
 
 def _record_apart(finished: Iterable[Finished], now: datetime) -> None:
-    away: DatabaseError | None = None
+    away: Exception | None = None
     for one in finished:
         try:
             with transaction.atomic():
                 _record(one, now)
-        except OperationalError as exc:  # the database is away or busy
+        except AWAY as exc:
             away = exc
-        except DatabaseError:
+        except Exception:
             logger.exception(
                 "result cannot be written delivery=%s; its lease runs out and it is sent again", one.row.pk
             )
@@ -79,7 +81,7 @@ def _record(one: Finished, now: datetime) -> None:
     row.reference = {**row.reference, **result.reference}
     row.due_at = row.due_at if wait is None else now + wait
     row.settled_at = now if wait is None else None
-    if not _let_go(row, now):
+    if not _let_go(row, now, reference=row.reference):
         logger.warning("late result refused delivery=%s tries=%s: its lease had run out", row.pk, row.tries)
         return
     _note_attempt(one)
@@ -113,20 +115,20 @@ def _state(outcome: Outcome, wait: timedelta | None) -> Delivery.State:
     return State.UNKNOWN if outcome is Outcome.UNKNOWN else State.FAILED
 
 
-def _let_go(row: Delivery, now: datetime) -> bool:
-    """Write the row's new state if it is still held by the claim it was read with, and end its lease."""
+def _let_go(row: Delivery, now: datetime, **more: Any) -> bool:
+    """Write the row's new state, and `more`, if it is still held by the claim it was read with; end its lease."""
     held = Delivery.objects.filter(pk=row.pk, state=State.SENDING, lease_by=row.lease_by, tries=row.tries)
     return bool(
         held.update(
             state=row.state,
             outcome=row.outcome,
             detail=row.detail,
-            reference=row.reference,
             due_at=row.due_at,
             settled_at=row.settled_at,
             lease_until=None,
             lease_by="",
             updated_at=now,
+            **more,
         )
     )
 
@@ -157,9 +159,12 @@ def _hold_back_those_behind(row: Delivery) -> None:
 
 
 def take_back_lost(now: datetime) -> None:
-    """Rows whose lease has run out are due again: whoever was sending them has died or stands still."""
+    """Rows whose lease has run out are due again: whoever was sending them has died or stands still.
+
+    What is encrypted stays unread, so that one whose key is gone holds up no other.
+    """
     lost = Delivery.objects.filter(state=State.SENDING, lease_until__lte=now).order_by("lease_until")
-    for row in lost.select_for_update(skip_locked=True):
+    for row in lost.defer("message", "target", "reference").select_for_update(skip_locked=True):
         wait = _wait(row, LOST)
         row.state = _state(LOST.outcome, wait)
         row.outcome, row.detail = LOST.outcome, LOST.detail

@@ -2,18 +2,20 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from destinations import delivery
+from destinations.base import Outcome, Result
 from destinations.delivery import Sender
 from destinations.delivery.claiming import Slots, claim
+from destinations.delivery.settling import Finished
 from destinations.models import Attempt, Delivery
 from tests.destinations.making import NOW, make_connector, order, page, states
 from tests.sinks import HttpSink, Reply
@@ -27,6 +29,23 @@ def sender() -> Iterator[Sender]:
     made = Sender()
     yield made
     assert made.stop(20)
+
+
+@pytest.fixture
+def failing() -> Iterator[Callable[[Exception | None], None]]:
+    """Have whoever is told of settled rows fail like this; with None no longer."""
+    fault: list[Exception | None] = [None]
+
+    def tell(one: Delivery, now: datetime) -> None:
+        if fault[0] is not None:
+            raise fault[0]
+
+    def fail(exc: Exception | None) -> None:
+        fault[0] = exc
+
+    delivery.settled.append(tell)
+    yield fail
+    delivery.settled.remove(tell)
 
 
 def claim_in_threads(count: int, slots: Slots, rounds: int) -> list[Delivery]:
@@ -140,6 +159,32 @@ def test_the_sender_ends_what_it_has_in_hand_and_takes_nothing_new(http_sink: Ht
     assert sender.stop(20)
     assert Counter(Delivery.objects.values_list("state", flat=True)) == {"sent": 2, "queued": 4}
     assert Attempt.objects.count() == 2
+
+
+def test_a_result_that_cannot_be_written_does_not_stand_before_what_is_due(http_sink: HttpSink, sender: Sender) -> None:
+    now = timezone.now()
+    delivery.enqueue([page(key, f"{http_sink.url}/t", due_at=now) for key in ("a", "b")], now=now)
+    [held] = claim(Slots(pages=1, others=0), now)
+    broken = Result(outcome=Outcome.SENT, reference={"x": object()})  # no JSON: cannot be stored
+    sender.unwritten = [Finished(row=held.row, at=now, result=broken)]
+    sender.wake()
+    http_sink.wait_for(1, 5)
+
+
+def test_a_database_that_takes_no_results_does_not_keep_back_pages(
+    http_sink: HttpSink, sender: Sender, failing: Callable[[Exception | None], None]
+) -> None:
+    now = timezone.now()
+    delivery.enqueue([page(key, f"{http_sink.url}/t", due_at=now) for key in ("a", "b")], now=now)
+    [held] = claim(Slots(pages=1, others=0), now)
+    failing(OperationalError("busy"))
+    sender.unwritten = [Finished(row=held.row, at=now, result=Result(outcome=Outcome.SENT))]
+    sender.wake()
+    http_sink.wait_for(1, 5)
+    assert held.row.pk in {one.row.pk for one in sender.unwritten}, "it is kept until the database takes it"
+    failing(None)
+    assert sender.stop(20)
+    assert states(held.row.key) == ["sent"]
 
 
 def test_a_sender_that_was_never_woken_stops(http_sink: HttpSink) -> None:

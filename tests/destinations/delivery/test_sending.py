@@ -325,11 +325,63 @@ def test_a_limit_is_kept(hook: Connector, http_sink: HttpSink) -> None:
     assert send() == 5
 
 
-def test_what_cannot_be_written_holds_up_no_other_result(hook: Connector) -> None:
+def test_what_cannot_be_written_holds_up_no_other_result(hook: Connector, settings: Settings) -> None:
     delivery.enqueue([order(hook, "a"), order(hook, "b")], now=NOW)
     good, bad = take()
     broken = Result(outcome=Outcome.SENT, reference={"x": object()})  # no JSON: cannot be stored
-    with pytest.raises(TypeError):
-        record([Finished(row=bad.row, at=NOW, result=broken)], NOW)
-    finish(good)
+    unreadable = Result(outcome=Outcome.SENT, answer="\ud800")  # no UTF-8: the driver refuses it
+    for result in (broken, unreadable):
+        record([Finished(row=bad.row, at=NOW, result=result)], NOW)
+        assert states(bad.row.key) == ["sending"]
+    record(
+        [
+            Finished(row=bad.row, at=NOW, result=broken),
+            Finished(row=good.row, at=NOW, result=Result(outcome=Outcome.SENT)),
+        ],
+        NOW,
+    )
     assert states(good.row.key, bad.row.key) == ["sent", "sending"]
+    assert [task.row.key for task in take(NOW + settings.SEND_LEASE)] == [bad.row.key], "it is sent again"
+
+
+@pytest.mark.parametrize("kept", ["\ud800", "a\0b"])
+def test_an_answer_that_no_database_keeps_is_kept_without_it(http_sink: HttpSink, kept: str) -> None:
+    http_sink.default = Reply(200, {"id": kept})
+    delivery.enqueue([page("a", f"{http_sink.url}/topic")], now=NOW)
+    send()
+    clean = kept.replace("\ud800", "\ufffd").replace("\0", "\ufffd")
+    assert (row("a").state, row("a").reference) == ("sent", {"id": clean})
+    assert row("a").attempts.get().answer == f"id {clean}"
+
+
+def test_a_lost_row_whose_key_is_gone_holds_up_no_other(hook: Connector, settings: Settings) -> None:
+    delivery.enqueue([order(hook, "a")], now=NOW)
+    assert len(take()) == 1
+    kept, settings.FIELD_KEYS = settings.FIELD_KEYS, ["R" * 43 + "="]
+    Delivery.objects.update(message={}, target={}, reference={})
+    settings.FIELD_KEYS = kept
+    later = NOW + settings.SEND_LEASE
+    delivery.enqueue([order(hook, "b", due_at=later)], now=NOW)
+    assert [task.row.key for task in take(later)] == ["b"]
+    assert Delivery.objects.filter(key="a", state="failed").exists()
+
+
+def test_a_reference_whose_key_is_gone_counts_as_empty(hook: Connector, settings: Settings) -> None:
+    delivery.enqueue([order(hook, "a", lane="l")], now=NOW)
+    [first] = take()
+    kept, settings.FIELD_KEYS = settings.FIELD_KEYS, ["R" * 43 + "="]
+    finish(first)
+    settings.FIELD_KEYS = kept
+    delivery.enqueue([order(hook, "b", lane="l")], now=NOW)
+    record([Finished(row=take()[0].row, at=NOW, result=Result(outcome=Outcome.SENT, reference={"id": "7"}))], NOW)
+    delivery.enqueue([order(hook, "c", lane="l")], now=NOW)
+    assert [task.target.reference for task in take()] == [{"id": "7"}]
+
+
+def test_a_run_takes_pages_only_for_so_long(http_sink: HttpSink, settings: Settings) -> None:
+    http_sink.default = Reply(200, hold=http_sink.stopping)
+    settings.SEND_THREADS, settings.PAGE_TIMEOUT = 1, timedelta(seconds=0.6)
+    delivery.enqueue([page(str(number), f"{http_sink.url}/topic") for number in range(20)], now=NOW)
+    assert 1 <= delivery.run_due(NOW, window=SECOND) <= 4
+    assert Delivery.objects.filter(state="queued", tries=0, due_at=NOW).count() >= 16
+    assert not Delivery.objects.filter(state="sending").exists(), "every result in hand was written down"
