@@ -22,7 +22,7 @@ run: $(RUNTIME)
 	@mkdir -p "$(DATA_DIR)" && PORT=$(PORT) TOCSIN_DATA_DIR="$(DATA_DIR)" exec $(PY) manage.py up
 
 test: $(DEV)
-	$(PY) -m pytest -m "not e2e" $(ARGS)
+	$(PY) -m pytest -m "not e2e" -n auto $(ARGS)
 
 lint: $(DEV)
 	.venv/bin/ruff check

@@ -79,7 +79,9 @@ def kept_secret(name: str, path: Path, make: Callable[[], str] = lambda: secrets
     except FileExistsError:
         return _settled(path)
     except OSError as exc:
-        raise ImproperlyConfigured(f"{path}: cannot be written ({exc.strerror}). Set {name} or mend the folder.") from exc
+        raise ImproperlyConfigured(
+            f"{path}: cannot be written ({exc.strerror}). Set {name} or mend the folder."
+        ) from exc
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(made := make())
     return made

@@ -24,6 +24,7 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+            probe.listen(1)  # binding alone succeeds beside a server that shares its port
         except OSError as exc:
             raise CommandError(
                 f"Port {port} on {host} cannot be used ({exc.strerror}). Stop what uses it, or take another: PORT=8001"

@@ -42,7 +42,8 @@ def next_step(incident: Incident, run: Run | None, now: datetime) -> str:
             return f"Pages again in {span(incident.ack_timeout_at - now)} unless there is a note or it is resolved."
         return "Escalation rests: somebody has it."
     if run is None or run.due_at is None:
-        return "" if not incident.urgency else "No further step: low urgency tells the first step only."
+        rests = run is not None and incident.urgency == "low"
+        return "No further step: low urgency tells the first step only." if rests else ""
     wait = "now" if run.due_at <= now else f"in {span(run.due_at - now)}"
     if run.state == Run.State.SEARCHING:
         return f"Nobody could be reached: the steps are tried again {wait}."

@@ -285,7 +285,7 @@ def test_a_session_reads_but_writes_only_with_csrf() -> None:
     assert client.get("/api/v1/teams/").status_code == 200
     answer = client.post("/api/v1/teams/", {"name": "Core"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
-    client.get("/login/")
+    client.get("/incidents/new/")
     token = client.cookies["csrftoken"].value
     assert client.post("/api/v1/teams/", {"name": "Core"}, format="json", HTTP_X_CSRFTOKEN=token).status_code == 201
 

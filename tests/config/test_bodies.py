@@ -47,7 +47,7 @@ def test_a_body_with_its_length_is_left_alone() -> None:
     assert seen(request(CONTENT_LENGTH="3")) == ("3", b"hello")
 
 
-@pytest.mark.parametrize("environ", [request("GET"), request(**{"wsgi.input_terminated": False})])
+@pytest.mark.parametrize("environ", [request("GET"), {**request(), "wsgi.input_terminated": False}])
 def test_what_may_never_end_is_not_waited_for(environ: dict[str, Any]) -> None:
     WithLength(lambda *_: [], most=10)(environ, lambda *_: None)
     assert not environ["wsgi.input"].asked
