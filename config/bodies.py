@@ -18,6 +18,7 @@ class WithLength:
         self.most = most
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer."""
         bodiless = environ["REQUEST_METHOD"] in {"GET", "HEAD", "OPTIONS"}
         if not bodiless and not environ.get("CONTENT_LENGTH") and environ.get("wsgi.input_terminated"):
             body = environ["wsgi.input"].read(self.most + 1)

@@ -25,7 +25,7 @@ def insert(rows: Sequence[models.Model], *, ignore_conflicts: bool = False) -> N
 
 
 def insert_values(model: type[models.Model], rows: Sequence[Values], *, ignore_conflicts: bool = False) -> None:
-    """Insert rows given as values; each gives the same names. A column that is left out gets one default for all rows."""
+    """Insert rows given as values, each with the same names; a column left out gets one default for all rows."""
     if not rows:
         return
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]

@@ -75,7 +75,7 @@ class User(AbstractUser, Record):
 
 
 class Deactivation(models.Model):
-    """A span in which a user was switched off: turns are vacant, overrides that name them are skipped (R9, R11, R17)."""
+    """A span in which a user was switched off: turns are vacant, overrides naming them are skipped (R9, R11, R17)."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="deactivations")
     start = models.DateTimeField()
