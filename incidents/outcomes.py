@@ -33,13 +33,22 @@ def still_wanted(deliveries: Sequence[Delivery], now: datetime) -> Mapping[int, 
         )
     }
     newer = _newer_due(list(pages.values()), now)
-    reasons = {}
+    reasons = _opened_too_late(deliveries)
     for one in deliveries:
         if page := pages.get(one.key):
             reason = _unwanted(page, now) or newer.get(page.pk, "")
             if reason:
                 reasons[one.pk] = reason
     return reasons
+
+
+def _opened_too_late(deliveries: Sequence[Delivery]) -> dict[int, str]:
+    """What opens at the other side is not sent again, alone, once the end is behind it: nothing would ever close it."""
+    opening = {one.lane: one.pk for one in deliveries if one.lane and one.event == "opened"}
+    ends = Delivery.objects.filter(lane__in=opening, event="resolved").exclude(state__in=Delivery.OPEN)
+    over = ends.values_list("lane", flat=True) if opening else ()
+    why = "the incident is resolved, and nothing would close it at the other side: replay its “resolved” too"
+    return {opening[lane]: why for lane in over}
 
 
 def _unwanted(page: Page, now: datetime) -> str:

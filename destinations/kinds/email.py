@@ -61,7 +61,7 @@ class Email(Kind):
 
     label = "Email"
     group = "Chat"
-    blurb = "Mails each change of an incident"
+    blurb = "Mail, one thread an incident"
     help = "Nothing to do elsewhere: name the mailbox. The mail server is the installation's own, set by EMAIL_URL."
     config_form = EmailConfig
     address_form = EmailAddress

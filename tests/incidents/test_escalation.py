@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from destinations.models import Connector
+from destinations import delivery
+from destinations.models import Connector, Delivery
 from incidents import lifecycle
 from incidents.lifecycle import IllegalTransition
 from incidents.models import AlertSource, Connection, Execution, Incident, Page, Run, TimelineEntry
@@ -509,3 +510,19 @@ def test_after_its_end_connected_systems_hear_nothing_more(
     lifecycle.note([incident], "post-mortem follows", by=night.by(people["alice"]), now=night.now)
     night.work()
     assert night.told() == []
+
+
+def test_an_opening_is_not_sent_again_alone_once_the_end_is_behind_it(night: Night, source: AlertSource) -> None:
+    connector = Connector.objects.create(name="paper", kind="paper", config={"address": "ops"})
+    Connection.objects.create(connector=connector, events=["opened", "resolved"])
+    night.event(source)
+    night.event(source, factories.resolve_event("db"))
+    opened, resolved = Delivery.objects.exclude(lane="").order_by("pk")
+    night.told()
+    delivery.replay([opened.uuid], now=night.now)
+    night.work()
+    opened.refresh_from_db()
+    assert (night.told(), opened.state) == ([], "cancelled")
+    delivery.replay([opened.uuid, resolved.uuid], now=night.now)
+    night.work()
+    assert [who for _, who in night.told()] == ["ops", "ops"]
