@@ -62,8 +62,9 @@ class Endpoint(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check who calls and what is asked; then make a write one transaction, run once."""
         super().initial(request, *args, **kwargs)
-        self.check_parameters(request)
         method = str(request.method).lower()
+        if method in self.http_method_names and hasattr(self, method):  # any other is answered 405
+            self.check_parameters(request)
         if method in {"post", "put", "patch", "delete"} and self.act not in self.reading:
             setattr(self, method, self._written(getattr(self, method, self.http_method_not_allowed)))
 

@@ -212,7 +212,7 @@ class KeysetPagination(pagination.BasePagination):
             _parameter(
                 "ordering",
                 f"Comma-separated, a minus sign turns round: {', '.join(allowed)}.",
-                {"type": "string", "pattern": f"^{word}(,{word})*$"},
+                {"type": "string", "pattern": f"^({word}(,{word})*)?$"},
             ),
             _parameter("include_total", "Count the whole list too.", {"type": "boolean", "default": False}),
         ]

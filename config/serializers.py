@@ -40,6 +40,17 @@ class Strict(serializers.Serializer[Any]):
         return sorted(name for name, field in self.fields.items() if not field.read_only)
 
 
+class Id(serializers.UUIDField):
+    """The id of a row, as text: the framework's own field takes numbers, too."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the UUID, or raise ValidationError."""
+        found = as_uuid(data) if isinstance(data, str) else None
+        if found is None:
+            self.fail("invalid", value=data)
+        return found
+
+
 class Reference(serializers.RelatedField[Any, Any, str]):
     """Another thing: taken by id or by its name, shown by name. One that the caller may not see does not exist."""
 

@@ -64,12 +64,12 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Tests marked django_db run on a SQLite file that is already migrated."""
-    with servers.fresh_sqlite() as url, _default(url), django_db_blocker.unblock():
+    with servers.fresh_sqlite() as url, default_database(url), django_db_blocker.unblock():
         yield
 
 
 @contextmanager
-def _default(url: str) -> Iterator[None]:
+def default_database(url: str) -> Iterator[None]:
     """Make `url` the default database of every thread that starts from here on, and of this one."""
     before = settings.DATABASES["default"]
     parsed = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks="sqlite" not in url))
@@ -96,14 +96,14 @@ def _swap(database: dict[str, Any]) -> None:
 @pytest.fixture
 def sqlite_database(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """A fresh SQLite file is the default database: commits are real, threads may join in. Yields its DATABASE_URL."""
-    with servers.fresh_sqlite() as url, _default(url), django_db_blocker.unblock():
+    with servers.fresh_sqlite() as url, default_database(url), django_db_blocker.unblock():
         yield url
 
 
 @pytest.fixture
 def postgres_database(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The same on a fresh database of the real PostgreSQL."""
-    with servers.fresh_postgres() as url, _default(url), django_db_blocker.unblock():
+    with servers.fresh_postgres() as url, default_database(url), django_db_blocker.unblock():
         yield url
 
 

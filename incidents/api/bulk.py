@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from config import access
 from config.api import Endpoint
 from config.problems import Conflict
-from config.serializers import Strict
+from config.serializers import Id, Strict
 from incidents import lifecycle, timeline
 from incidents.api import shapes
 from incidents.api.incidents import PERMISSIONS, SCOPES, actor_in
@@ -28,7 +28,7 @@ OUTCOMES = ["changed", "unchanged", "error", "skipped"]
 class BulkSerializer(Strict):
     """Which incidents, and whether it is all or nothing."""
 
-    incident_ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST)
+    incident_ids = serializers.ListField(child=Id(), min_length=1, max_length=MOST)
     atomic = serializers.BooleanField(default=False)
     if_match = serializers.DictField(child=serializers.IntegerField(), required=False)
     expand = serializers.ChoiceField(["incident"], required=False)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from config.api import Resource, action
 from config.filters import Choice, Filter, Ids, Reference, Since
 from config.problems import invalid
-from config.serializers import Strict
+from config.serializers import Id, Strict
 from config.wire import InstantField
 from destinations import delivery
 from destinations.base import kind_choices
@@ -43,7 +43,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     contact_method = serializers.SerializerMethodField()
     incident = serializers.SerializerMethodField()
     due_at = InstantField()
-    settled_at = InstantField()
+    settled_at = InstantField(allow_null=True)
     created_at = InstantField()
     updated_at = InstantField()
     attempts = AttemptSerializer(many=True)
@@ -78,7 +78,7 @@ def _named(text: str, prefix: str) -> str | None:
 class ReplaySerializer(Strict):
     """Which to send again."""
 
-    ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST)
+    ids = serializers.ListField(child=Id(), min_length=1, max_length=MOST)
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):
@@ -126,6 +126,11 @@ class DeliveryViewSet(Resource):
     def get_queryset(self) -> QuerySet[Delivery]:
         """Return the deliveries that the caller may know of."""
         return discretion.known(self.caller, super().get_queryset())
+
+    def check_parameters(self, request: Request) -> None:
+        """Refuse what nobody reads, where anything is read."""
+        if self.act != "create":
+            super().check_parameters(request)
 
     @extend_schema(exclude=True)
     def create(self, request: Request) -> Response:

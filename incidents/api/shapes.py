@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.serializers import Reference, Strict
+from config.serializers import Id, Reference, Strict
 from config.wire import InstantField, instant
 from incidents.document import document
 from incidents.lifecycle import Assignee
@@ -209,7 +209,7 @@ class UnassignSerializer(Strict):
 class BatchGetSerializer(Strict):
     """Which incidents."""
 
-    ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=10_000)
+    ids = serializers.ListField(child=Id(), min_length=1, max_length=10_000)
 
 
 class BatchGetAnswerSerializer(serializers.Serializer[Any]):

@@ -194,11 +194,11 @@ class EventSerializer(serializers.Serializer[Any]):
     """A native event: all but `title` is optional for a trigger, unknown keys go to the details."""
 
     action = serializers.ChoiceField(["trigger", "acknowledge", "resolve"], default="trigger")
-    dedup_key = serializers.CharField(required=False)
+    dedup_key = serializers.CharField(required=False, allow_blank=True)
     title = serializers.CharField(required=False)
-    description = serializers.CharField(required=False)
-    severity = serializers.CharField(required=False)
-    risk_score = serializers.FloatField(min_value=0, max_value=100, required=False)
+    description = serializers.CharField(required=False, allow_blank=True)
+    severity = serializers.CharField(required=False, allow_blank=True)
+    risk_score = serializers.FloatField(min_value=0, max_value=100, required=False, allow_null=True)
 
 
 class EventResultSerializer(TestResultSerializer):
