@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests import servers
 from tests.e2e.programs import until
@@ -27,15 +27,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     env = {"TOCSIN_DATA_DIR": str(folder / "data"), "PORT": str(servers.free_port())}
     with running({**env, "DATABASE_URL": "", "CELERY_BROKER_URL": ""}, folder / "tocsin.log") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """Debian's Chromium where it is installed, else Playwright's own."""
-    path = Path("/usr/bin/chromium")
-    browser = playwright.chromium.launch(executable_path=path if path.exists() else None, args=["--no-sandbox"])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(params=SIZES)

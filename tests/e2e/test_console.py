@@ -4,19 +4,17 @@ Everything is real: `manage.py up`, a mail server, Debian's Chromium. Any error 
 fails the test in which it happens.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests import servers
 from tests.installation import PASSWORD, Installation, Source, running
 from tests.sinks import SmtpSink
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 WIDE, PHONE = (1440, 900), (390, 844)
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
@@ -42,7 +40,7 @@ PAGES = [
     "/incidents/999999/",
 ]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +63,6 @@ def tocsin(smtp: SmtpSink, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def shop(tocsin: Installation) -> Source:
     return tocsin.add_source("Shop", escalation_policy="Core")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 Open = Callable[..., Page]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests import servers
 from tests.installation import PASSWORD, Installation, running
@@ -46,14 +46,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory, mail: SmtpSink) -> It
         made.add_person("alice", "email", "alice@example.org")
         made.add_person("bob", "email", "bob@example.org")
         yield made
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    path = Path("/usr/bin/chromium")
-    browser = playwright.chromium.launch(executable_path=path if path.exists() else None, args=["--no-sandbox"])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(params=SCREENS, ids=lambda screen: screen.name)
